@@ -1,0 +1,9 @@
+//! Layer 0: what every other module may use and what uses nothing itself.
+
+pub mod bytes;
+pub mod checksum;
+pub mod env;
+pub mod error;
+pub mod limits;
+
+pub use error::{Code, Error, Result};
