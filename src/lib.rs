@@ -1,1 +1,5 @@
+//! AetherFlow: a crash-safe filesystem that lives in a PNG.
 
+pub mod base;
+pub mod storage;
+pub mod wal;
