@@ -1,1 +1,6 @@
+//! AetherFlow: a crash-safe filesystem that lives in a PNG.
 
+pub mod base;
+
+pub mod plane;
+pub mod storage;
