@@ -26,7 +26,7 @@ pub struct Place {
 
 /// The place of `cluster`'s record, or `None` for the pages of the table themselves.
 pub fn place(geometry: &Geometry, cluster: u64) -> Option<Place> {
-    let per_sheet = u64::from(geometry.clusters_per_sheet());
+    let per_sheet = u64::from(geometry.sheet_clusters());
     let pages = u64::from(geometry.vat_pages());
     let index = cluster % per_sheet;
     let record = index.checked_sub(pages)?;
@@ -38,7 +38,7 @@ pub fn place(geometry: &Geometry, cluster: u64) -> Option<Place> {
 
 /// The clusters a page describes, as `first..end`. `page` must be a page of the table.
 pub fn covered(geometry: &Geometry, page: u64) -> std::ops::Range<u64> {
-    let per_sheet = u64::from(geometry.clusters_per_sheet());
+    let per_sheet = u64::from(geometry.sheet_clusters());
     let pages = u64::from(geometry.vat_pages());
     let sheet = page - page % per_sheet;
     let first = sheet + pages + (page % per_sheet) * RECORDS;
@@ -47,7 +47,7 @@ pub fn covered(geometry: &Geometry, page: u64) -> std::ops::Range<u64> {
 
 /// Whether `cluster` is a page of the table.
 pub fn is_page(geometry: &Geometry, cluster: u64) -> bool {
-    cluster % u64::from(geometry.clusters_per_sheet()) < u64::from(geometry.vat_pages())
+    cluster % u64::from(geometry.sheet_clusters()) < u64::from(geometry.vat_pages())
 }
 
 /// The record at `offset`, from [`place`].
