@@ -30,7 +30,7 @@ use crate::container::{Clusters, Geometry, Live};
 use crate::vat::page as table;
 use crate::vat::space::Space;
 use crate::vat::{Kind, Record};
-use crate::wal::{Intent, LogFile, LogWriter};
+use crate::wal::{LogFile, LogWriter};
 
 /// The bytes of one cluster.
 pub type Page = [u8; CLUSTER];
@@ -62,6 +62,13 @@ pub(super) struct DirtyPage {
     operation: u64,
     /// Whether it differs from what the log has.
     pub changed: bool,
+}
+
+impl DirtyPage {
+    /// A page found in the log on opening.
+    pub(super) fn recovered(page: Arc<Page>, kind: PageKind) -> DirtyPage {
+        DirtyPage { page, logged: None, kind, operation: 0, changed: false }
+    }
 }
 
 /// What it takes to undo the running operation.
@@ -673,7 +680,7 @@ impl Store {
             geometry = self.geometry.with_sheets(sheets);
         }
         let geometry = geometry.map_err(full)?;
-        live.grow(sheets)?;
+        live.grow(sheets - before)?;
         self.geometry = geometry;
         self.space.grow(geometry);
         let undo = self.undo.take();
@@ -816,15 +823,11 @@ impl Store {
     /// it will be written: recovery then knows which checksums of the picture to mend.
     pub(super) fn declare(&mut self, runs: &[(u64, u32)]) -> Result<()> {
         let Some(live) = &self.live else { return Ok(()) };
-        let bands = live.declare(runs)?;
+        let intents = super::checkpoint::intents(live.declare(runs)?);
         let Some(log) = &mut self.log else { return Ok(()) };
-        if bands.is_empty() {
+        if intents.is_empty() {
             return Ok(());
         }
-        let intents: Vec<Intent> = bands
-            .iter()
-            .map(|band| Intent { band: band.band, s1: band.s1, s2: band.s2 })
-            .collect();
         log.writer.intents(&intents);
         let result = match log.writer.take() {
             Some(pending) => log.file.append(&pending).and_then(|()| log.file.sync()),

@@ -62,7 +62,13 @@ impl Store {
         self.state.modified = nanoseconds(self.clock.now());
         let mut root = Vec::with_capacity(256);
         self.state.put(&mut root);
+        // A checkpoint will write these pages home, and may be cut short: what it takes to mend
+        // the bands it touches travels with the transaction.
+        let runs: Vec<(u64, u32)> = pages.iter().map(|&cluster| (cluster, 1)).collect();
+        let intents = live.declare(&runs).map(super::checkpoint::intents);
+        let intents = self.poisoned(intents)?;
         let Some(log) = &mut self.log else { return Ok(None) };
+        log.writer.intents(&intents);
         for cluster in pages {
             let Some(dirty) = self.dirty.get_mut(&cluster) else { continue };
             log.writer.page(cluster, dirty.logged.as_deref(), &dirty.page);
