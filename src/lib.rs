@@ -1,5 +1,6 @@
 //! AetherFlow: a crash-safe filesystem that lives in a PNG.
 
 pub mod base;
+pub mod codec;
 pub mod storage;
 pub mod wal;
