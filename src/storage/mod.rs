@@ -1,5 +1,7 @@
 //! Layer 1: the narrow waist. The engine sees the world below it only through [`Storage`].
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod lockfile;
 pub mod mem;
 
 use crate::base::Result;
