@@ -11,7 +11,7 @@ use super::store::Store;
 use crate::base::Result;
 use crate::base::checksum::crc32;
 use crate::base::limits::CLUSTER;
-use crate::codec::parity::{DATA, Encoder, PARITY};
+use crate::codec::parity::{self, Cluster, DATA, PARITY};
 use crate::vat::page as table;
 use crate::vat::{Kind, Record};
 
@@ -59,7 +59,6 @@ impl Store {
     /// `Corrupt` when a member does not match its record: its stripe then keeps the parity that
     /// may still heal it, and the sheet keeps its mark. `Io`, `NoSpace`.
     pub(super) fn refresh_parity(&mut self) -> Result<()> {
-        let mut encoder = Encoder::new();
         for sheet in 0..self.geometry.sheets() {
             if !self.sheet_is_stale(sheet)? {
                 continue;
@@ -72,7 +71,7 @@ impl Store {
                 }
                 _ => (0..self.geometry.stripes()).collect(),
             };
-            if self.refresh_sheet(sheet, &stripes, &mut encoder)? {
+            if self.refresh_sheet(sheet, &stripes)? {
                 self.clear_stale(sheet)?;
             }
             self.stale_stripes.remove(&sheet);
@@ -81,13 +80,13 @@ impl Store {
     }
 
     /// Returns whether every stripe could be computed.
-    fn refresh_sheet(&mut self, sheet: u32, stripes: &[u32], encoder: &mut Encoder) -> Result<bool> {
+    fn refresh_sheet(&mut self, sheet: u32, stripes: &[u32]) -> Result<bool> {
         let Some(live) = self.live.clone() else { return Ok(false) };
         let loaded = SheetBytes::load(self, sheet, stripes.len())?;
         let mut whole = true;
-        let mut writes: Vec<(u64, Box<[u8; CLUSTER]>)> = Vec::new();
+        let mut writes: Vec<(u64, Cluster)> = Vec::new();
         for &stripe in stripes {
-            let Some(parity) = self.stripe_parity(sheet, stripe, &loaded, encoder)? else {
+            let Some(parity) = self.stripe_parity(sheet, stripe, &loaded)? else {
                 whole = false;
                 continue;
             };
@@ -137,10 +136,9 @@ impl Store {
         sheet: u32,
         stripe: u32,
         loaded: &SheetBytes,
-        encoder: &mut Encoder,
-    ) -> Result<Option<[Box<[u8; CLUSTER]>; PARITY]>> {
+    ) -> Result<Option<[Cluster; PARITY]>> {
         let members = self.geometry.stripe_members(stripe);
-        let mut data = Vec::with_capacity(DATA);
+        let mut data: Vec<Option<Box<Cluster>>> = Vec::with_capacity(DATA);
         for &index in &members[..DATA] {
             match self.member(self.geometry.cluster(sheet, index), index, loaded) {
                 Ok(bytes) => data.push(bytes),
@@ -148,7 +146,7 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        encoder.encode(&data).map(Some)
+        Ok(Some(parity::encode(&std::array::from_fn(|at| data[at].as_deref()))))
     }
 
     /// What a data member counts as: its verified bytes, or `None` for zeros.
@@ -157,7 +155,7 @@ impl Store {
         cluster: u64,
         index: u32,
         loaded: &SheetBytes,
-    ) -> Result<Option<Box<[u8; CLUSTER]>>> {
+    ) -> Result<Option<Box<Cluster>>> {
         if table::is_page(&self.geometry, cluster) {
             return Ok(None);
         }
@@ -184,14 +182,9 @@ impl Store {
     ///
     /// # Errors
     /// `Io`, and `Corrupt` from pages of the table.
-    pub fn check_stripe(
-        &self,
-        sheet: u32,
-        stripe: u32,
-        encoder: &mut Encoder,
-    ) -> Result<Option<bool>> {
+    pub fn check_stripe(&self, sheet: u32, stripe: u32) -> Result<Option<bool>> {
         let nothing = SheetBytes(None);
-        let Some(parity) = self.stripe_parity(sheet, stripe, &nothing, encoder)? else {
+        let Some(parity) = self.stripe_parity(sheet, stripe, &nothing)? else {
             return Ok(None);
         };
         let members = self.geometry.stripe_members(stripe);
@@ -204,7 +197,7 @@ impl Store {
             if !zero && crc32(&stored) != record.crc {
                 return Ok(None);
             }
-            if stored != *expected {
+            if stored != expected {
                 return Ok(Some(false));
             }
         }
