@@ -270,6 +270,11 @@ impl Store {
         self.log.as_ref().map_or(0, |log| log.writer.len())
     }
 
+    /// Clusters freed since the last commit, which cannot be used again before it.
+    pub fn freed_clusters(&self) -> u64 {
+        self.freed.iter().map(|(_, count)| u64::from(*count)).sum()
+    }
+
     /// (hits, misses, pages held) of the page cache.
     pub fn cache_figures(&self) -> (u64, u64, u64) {
         (self.cache.hits(), self.cache.misses(), self.cache.len() as u64)
