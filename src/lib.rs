@@ -2,5 +2,12 @@
 
 pub mod base;
 pub mod codec;
+pub mod commit;
+pub mod container;
+pub mod fs;
+pub mod map;
+pub mod plane;
 pub mod storage;
+pub mod tree;
+pub mod vat;
 pub mod wal;
