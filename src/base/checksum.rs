@@ -1,11 +1,11 @@
 //! CRC-32 (ISO 3309, as PNG uses it) of clusters and records.
 //!
-//! Natively `crc32fast` uses carry-less multiplication. Wasm has none, so there [`lanes`] reads
-//! four parts of a cluster at once by table, and joins their sums.
+//! Natively `crc32fast` uses carry-less multiplication. Wasm has none, so there `fold`
+//! reaches with plain vector operations what tables alone do not.
 
 mod combine;
 #[cfg(any(target_arch = "wasm32", test))]
-mod lanes;
+mod fold;
 
 pub use combine::append_cluster;
 
@@ -19,7 +19,7 @@ pub fn crc32(bytes: &[u8]) -> u32 {
 #[inline]
 pub fn crc32_continue(seed: u32, bytes: &[u8]) -> u32 {
     #[cfg(target_arch = "wasm32")]
-    return lanes::crc32(seed, bytes);
+    return fold::crc32(seed, bytes);
     #[cfg(not(target_arch = "wasm32"))]
     {
         let mut hasher = crc32fast::Hasher::new_with_initial(seed);

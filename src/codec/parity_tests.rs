@@ -124,3 +124,17 @@ fn the_documented_formula_is_the_code() {
         assert_eq!(element(&parity[0], at), weighted ^ plain);
     }
 }
+
+/// The worked example of the format document.
+#[test]
+fn the_documented_example_is_the_code() {
+    let parity_of = |byte: usize| {
+        let mut member = ZEROS;
+        member[byte] = 1;
+        let mut data = [None; DATA];
+        data[0] = Some(&member);
+        encode(&data).map(|parity| u16::from_le_bytes([parity[0], parity[32]]))
+    };
+    assert_eq!(parity_of(0), [3, 2]);
+    assert_eq!(parity_of(32), [0x03cf, 0x02cf]);
+}

@@ -466,3 +466,20 @@ fn an_oversized_root_is_refused_and_the_transaction_stays_open() {
     flush(&mut writer, &log_on(&disk));
     assert_eq!(replayed(&*disk, &SALT).unwrap().0.sheets, [2]);
 }
+
+/// The worked example of the format document.
+#[test]
+fn the_documented_example_is_what_the_writer_writes() {
+    let mut writer = LogWriter::new(SALT, LogPosition::default());
+    writer.grow(2);
+    writer.commit(&[1]).unwrap();
+    let bytes = writer.take().unwrap().bytes;
+    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        hex.join(" "),
+        "41 46 57 4c 01 00 00 00 00 00 00 00 00 00 00 00 \
+         30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66 \
+         0f 00 00 00 3e 5e e6 b0 \
+         03 04 00 00 00 02 00 00 00 04 01 00 00 00 01"
+    );
+}
