@@ -5,19 +5,26 @@
 //! * [`live`]: the picture of stored blocks, read and written in place;
 //! * [`packed`] and [`pack`]: the compressed picture with a band index, read-only;
 //! * [`foreign`]: a picture some other tool saved;
-//! * [`detect`]: which of these a file is.
+//! * [`mod@detect`]: which of these a file is.
 
 mod band_cache;
+pub mod detect;
+pub mod foreign;
 pub mod geometry;
 pub mod live;
+pub mod pack;
+pub mod packed;
 mod runs;
+mod segment;
 pub mod skeleton;
 
 use crate::base::env::Shareable;
 use crate::base::{Code, Error, Result};
 
+pub use detect::{Form, detect};
 pub use geometry::Geometry;
 pub use live::{BandSums, Live, Recovery};
+pub use packed::Packed;
 
 /// What the engine sees of a map's picture, whatever its form: numbered clusters, readable.
 pub trait Clusters: Shareable {

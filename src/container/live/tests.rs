@@ -273,7 +273,7 @@ fn crash_and_recover(seed: u64, positional: bool) {
     touched.clear();
 
     put(&live, &mut model, &mut touched, 4);
-    let sheets = if seed % 3 == 0 { 1 } else { 3 };
+    let sheets = if seed.is_multiple_of(3) { 1 } else { 3 };
     if sheets > 1 {
         live.grow(2).unwrap();
         model.resize(192, vec![0; CLUSTER]);
@@ -285,7 +285,7 @@ fn crash_and_recover(seed: u64, positional: bool) {
         put(&live, &mut model, &mut touched, 2);
     }
     drop(live);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         // The crash lost the skeleton of a touched band.
         let at = Geometry::new(256, sheets).unwrap().band_offset(touched[0].band);
         storage.write_at(at, &[0; 13]).unwrap();
