@@ -8,7 +8,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aetherflow::container::Live;
+use aetherflow::container::pack::{Edits, pack, unpack};
+use aetherflow::container::{Live, Packed};
 use aetherflow::storage::Storage;
 use aetherflow::storage::file::{FileStorage, Mode};
 use aetherflow::storage::mem::MemStorage;
@@ -81,12 +82,50 @@ fn measure(name: &str, storage: Arc<dyn Storage>, width: u32, rounds: usize) {
     println!("  seal {:5.1} ms", start.elapsed().as_secs_f64() * 1e3);
 }
 
+/// Packing speed and size for noise with padding, and the way back.
+fn measure_pack(width: u32, sheets: u32) {
+    let live = Live::create(Arc::new(MemStorage::new()), width, sheets).expect("create");
+    let clusters = live.geometry().clusters();
+    let per_sheet = u64::from(live.geometry().sheet_clusters());
+    let mut data = noise(per_sheet as usize * CLUSTER);
+    // The last cluster of every 16 is half padding.
+    data.chunks_exact_mut(CLUSTER).step_by(16).for_each(|cluster| cluster[2048..].fill(0));
+    for sheet in 0..u64::from(sheets) {
+        live.declare(&[(sheet * per_sheet, per_sheet as u32)]).expect("declare");
+        live.write_run(sheet * per_sheet, &data).expect("write");
+    }
+    let bytes = clusters as f64 * CLUSTER as f64;
+    let mut out = Vec::with_capacity(bytes as usize * 2);
+    let seconds = best(3, || {
+        out.clear();
+        let mut push = |piece: &[u8]| {
+            out.extend_from_slice(piece);
+            Ok(())
+        };
+        pack(&live, Edits::NONE, &mut push, &mut |_, _| Ok(())).expect("pack");
+    });
+    let nonzero = bytes * (1.0 - 1.0 / 32.0);
+    print!(
+        "pack {width:5}: {:4.0} MB/s, {:+.2} % over the data",
+        bytes / seconds / 1e6,
+        (out.len() as f64 / nonzero - 1.0) * 100.0
+    );
+    let packed = Packed::open(Arc::new(MemStorage::from_bytes(&out)), 4 << 20).expect("open");
+    let seconds = best(2, || {
+        unpack(&packed, Arc::new(MemStorage::new()), &mut |_, _| Ok(())).expect("unpack");
+    });
+    println!(", unpack {:4.0} MB/s", bytes / seconds / 1e6);
+}
+
 fn main() {
     let tiny = std::env::args().any(|arg| arg == "--tiny");
     let rounds = if tiny { 1 } else { 5 };
     let widths: &[u32] = if tiny { &[256] } else { &[256, 1024, 2048, 4096] };
     for &width in widths {
         measure("memory", Arc::new(MemStorage::new()), width, rounds);
+    }
+    for (width, sheets) in [(256, 16), (1024, 8)] {
+        measure_pack(width, if tiny { 1 } else { sheets });
     }
     for &width in widths {
         let path = std::env::temp_dir().join(format!("aetherflow-bench-{}", std::process::id()));

@@ -55,6 +55,17 @@ pub fn import(
 ) -> Result<Imported> {
     // Refused here, before the decoder allocates anything by what IHDR says.
     let geometry = read_image_header(source)?.geometry()?;
+    // Deflate makes at most 1032 bytes of one, so a picture far larger than its file is a lie or
+    // cut off before anything worth having.
+    if geometry.picture_len() / 1032 > source.len()? {
+        let text = format!(
+            "the file has {} bytes, too few for its {} x {} pixels",
+            source.len()?,
+            geometry.width(),
+            geometry.height()
+        );
+        return Err(Error::new(Code::Truncated, text));
+    }
     let mut decoder = png::Decoder::new_with_limits(
         StorageReader { storage: source, len: source.len()?, at: 0, buf: Vec::new(), from: 0 },
         png::Limits { bytes: DECODER_LIMIT },

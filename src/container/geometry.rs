@@ -471,6 +471,27 @@ mod tests {
     }
 
     #[test]
+    fn the_format_document_has_these_numbers() {
+        let document = include_str!("../../docs/FORMAT.md");
+        for map in all() {
+            let row = format!(
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
+                map.width(),
+                map.side(),
+                map.sheet_clusters(),
+                map.row_len(),
+                map.block_rows(),
+                map.blocks(),
+                map.band_len(),
+                map.vat_pages()
+            );
+            assert!(document.contains(&row), "{row}");
+        }
+        assert_eq!(Geometry::new(256, 1).unwrap().run_offset(5, 0), 445);
+        assert_eq!(Geometry::new(256, 1).unwrap().run_offset(5, 1), 1470);
+    }
+
+    #[test]
     fn weights_count_what_lies_behind() {
         for map in all() {
             assert_eq!(map.bytes_behind(map.bands() - 1), 0);

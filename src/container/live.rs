@@ -206,10 +206,10 @@ impl Live {
     /// `Invalid` for a run that leaves its sheet or the map, `Truncated` or `Io` from the storage.
     pub fn read_run(&self, first: u64, buf: &mut [u8]) -> Result<()> {
         let geometry = self.geometry();
-        geometry.check_buffer(first, buf.len())?;
+        let count = geometry.check_buffer(first, buf.len())?;
         let tiles = runs::tiles(geometry, first, buf.chunks_exact_mut(CLUSTER));
         if let Some(memory) = self.storage.as_memory() {
-            return io::gather_memory(geometry, memory, tiles);
+            return io::gather_memory(geometry, memory, count, tiles);
         }
         self.read_tiles(geometry, tiles.collect())
     }
@@ -220,14 +220,15 @@ impl Live {
     /// As [`Live::read_run`]; some buffers may have been filled.
     pub fn read_many(&self, requests: &mut [(u64, &mut [u8])]) -> Result<()> {
         let geometry = self.geometry();
+        let mut count = 0;
         for (first, buf) in requests.iter() {
-            geometry.check_buffer(*first, buf.len())?;
+            count += geometry.check_buffer(*first, buf.len())?;
         }
         let tiles = requests
             .iter_mut()
             .flat_map(|(first, buf)| runs::tiles(geometry, *first, buf.chunks_exact_mut(CLUSTER)));
         if let Some(memory) = self.storage.as_memory() {
-            return io::gather_memory(geometry, memory, tiles);
+            return io::gather_memory(geometry, memory, count, tiles);
         }
         self.read_tiles(geometry, tiles.collect())
     }

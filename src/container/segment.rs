@@ -117,7 +117,7 @@ pub(super) fn decode(segment: &mut Vec<u8>, rows: &mut [u8]) -> Result<()> {
 }
 
 /// Entropy of the non-zero bytes, in bits per byte, from every fourth row: a tile has 32 rows, so
-/// none is missed. Bytes above zero padding only: the padding says nothing about the data.
+/// none is missed. Zeros are left out: the padding says nothing about the data.
 fn entropy(geometry: Geometry, rows: &[u8]) -> f64 {
     let mut counts = [[0_u32; 256]; 2];
     for row in rows.chunks_exact(geometry.row_len()).step_by(TILE as usize / 8) {
@@ -128,8 +128,8 @@ fn entropy(geometry: Geometry, rows: &[u8]) -> f64 {
         }
     }
     let (mut total, mut sum) = (0.0, 0.0);
-    for value in 1..256 {
-        let count = f64::from(counts[0][value] + counts[1][value]);
+    for (even, odd) in counts[0].iter().zip(&counts[1]).skip(1) {
+        let count = f64::from(even + odd);
         if count > 0.0 {
             total += count;
             sum += count * count.log2();

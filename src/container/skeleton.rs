@@ -263,7 +263,6 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
-    use super::super::geometry::WIDTHS;
     use super::*;
 
     #[test]
@@ -300,7 +299,7 @@ mod tests {
 
     #[test]
     fn totals_equal_adler_of_the_whole_picture() {
-        for width in WIDTHS {
+        for width in [256, 512, 1024] {
             let mut geometry = Geometry::new(width, 1).unwrap();
             let rows = geometry.band_rows_len();
             let mut picture = vec![0; geometry.picture_len() as usize];

@@ -181,8 +181,8 @@ fn a_new_map_is_sealed_at_every_width() {
 
 #[test]
 fn wide_pictures_move_tile_rows_and_stay_right() {
-    // Wide enough for the row by row paths.
-    for (_, storage, cache) in storages() {
+    // Wide enough for the row by row paths. Only one cached and one uncached: these are large.
+    for (_, storage, cache) in storages().into_iter().skip(1).step_by(2) {
         let live = Live::create(storage, 4096, 1).unwrap().with_cache(cache);
         let mut random = Random(7);
         let data = random.bytes(6 * CLUSTER);
