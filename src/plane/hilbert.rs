@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn parity_rule_and_known_points() {
-        let vectors: [(u32, [(u32, (u32, u32)); 8]); 5] = [
+        let vectors = [
             (
                 128,
                 vector(

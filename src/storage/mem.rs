@@ -177,12 +177,23 @@ impl MemReader<'_> {
 
     /// The bytes of a range that lies in one existing chunk; `None` when it does not, then
     /// [`Storage::read_at`] is the way.
+    #[inline]
     pub fn slice(&self, offset: u64, len: usize) -> Option<&[u8]> {
         let inside = offset as usize & (CHUNK - 1);
         if inside + len > CHUNK || offset.checked_add(len as u64)? > self.0.len {
             return None;
         }
         Some(&self.0.chunk(offset)?[inside..inside + len])
+    }
+
+    /// Fills `buf` from `offset`, like [`Storage::read_at`] but under this lock.
+    ///
+    /// # Errors
+    /// `Truncated` when the range passes the end.
+    pub fn read(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.0.check_range(offset, offset.checked_add(buf.len() as u64))?;
+        self.0.read(offset, buf);
+        Ok(())
     }
 
     /// Whether the whole range was never written (reads as zero).
@@ -218,6 +229,18 @@ impl MemWriter<'_> {
             at += (here.max(1) * rows.stride) as u64;
         }
         Ok(())
+    }
+
+    /// The bytes of a range that lies in one existing chunk and before the end, to be changed in
+    /// place; `None` when it does not, then [`MemWriter::write`] is the way.
+    #[inline]
+    pub fn slice_mut(&mut self, offset: u64, len: usize) -> Option<&mut [u8]> {
+        let inside = offset as usize & (CHUNK - 1);
+        if inside + len > CHUNK || offset.checked_add(len as u64)? > self.0.len {
+            return None;
+        }
+        let chunk = self.0.list.get_mut((offset / CHUNK as u64) as usize)?.as_deref_mut()?;
+        Some(&mut chunk[inside..inside + len])
     }
 
     /// Writes `data` at `offset`, like [`Storage::write_at`] but under this lock.
