@@ -1,5 +1,13 @@
 //! Layer 1: the narrow waist. The engine sees the world below it only through [`Storage`].
 
+<<<<<<< HEAD
+#[cfg(all(not(target_arch = "wasm32"), any(unix, windows)))]
+pub mod file;
+pub mod latch;
+=======
+#[cfg(not(target_arch = "wasm32"))]
+pub mod lockfile;
+>>>>>>> codec
 pub mod mem;
 
 use crate::base::Result;
