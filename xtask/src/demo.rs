@@ -53,8 +53,11 @@ fn show(session: &Session, tree: &Path) -> Result {
     write(&session.folder.join("note.txt"), b"written into a picture\n")?;
     session.aetherflow(&["snapshot", "create", "map.rts.png", "before"])?;
     session.aetherflow(&["put", "map.rts.png", "note.txt", "/note.txt"])?;
-    session.aetherflow(&["put", "--force", "map.rts.png", "note.txt", &inside])?;
-    session.aetherflow(&["cat", "map.rts.png", &inside])?;
+    session.aetherflow(&["put", "map.rts.png", "note.txt", &inside])?;
+    let changed = session.aetherflow(&["cat", "map.rts.png", &inside])?;
+    if changed.as_bytes() != read(&session.folder.join("note.txt"))? {
+        return Err(format!("{inside} did not change"));
+    }
     session.aetherflow(&["snapshot", "show", "map.rts.png", "before"])?;
     session.aetherflow(&["snapshot", "restore", "map.rts.png", "before"])?;
     session.aetherflow(&["snapshot", "list", "map.rts.png"])?;
