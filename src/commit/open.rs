@@ -268,6 +268,27 @@ impl Store {
     }
 }
 
+/// Makes a picture whose pixels were brought from elsewhere a live map: the superblock gets the
+/// sums this picture has, and the picture is sealed.
+///
+/// # Errors
+/// `NotAMap`, `Version`, `Corrupt`; `Resized` when the picture has another size than the map.
+pub fn settle_superblock(live: &Live) -> Result<()> {
+    let mut superblock = pick_superblock(live)?;
+    let geometry = live.geometry();
+    if superblock.width != geometry.width() || superblock.state.sheets > geometry.sheets() {
+        return Err(Error::new(Code::Resized, "the picture has another size than the map in it"));
+    }
+    superblock.sequence += 1;
+    superblock.adler = live.totals_without(&superblock_bands(geometry))?;
+    let slot = slots(geometry)[(superblock.sequence % 2) as usize];
+    live.declare(&[(slot, 1)])?;
+    live.write_run(slot, &superblock.encode()[..])?;
+    live.seal()?;
+    live.mark_clean();
+    Ok(())
+}
+
 /// What a log holds beyond its superblock.
 struct Replay {
     pages: FxHashMap<u64, Box<Page>>,

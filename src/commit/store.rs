@@ -280,10 +280,6 @@ impl Store {
         (self.cache.hits(), self.cache.misses(), self.cache.len() as u64)
     }
 
-    pub(crate) fn seed(&self) -> u32 {
-        self.seed
-    }
-
     /// Refuses to change a map that cannot be written, or whose medium has failed.
     ///
     /// # Errors

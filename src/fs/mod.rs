@@ -89,7 +89,6 @@ pub struct Fs {
     heat: Mutex<FxHashMap<u64, u32>>,
     import: Option<import::Import>,
     hash_keys: (u64, u64),
-    budget: usize,
 }
 
 impl Fs {
@@ -115,7 +114,6 @@ impl Fs {
             heat: Mutex::new(FxHashMap::default()),
             import: None,
             hash_keys,
-            budget,
         }
     }
 

@@ -129,9 +129,8 @@ impl Fs {
         let now = self.now();
         self.store.atomically(|store| {
             let mut inode = head::inode(store, &store.state().head, ino)?;
-            if size < inode.size {
-                clear(store, ino, &mut inode, size, u64::MAX)?;
-            }
+            // Whatever the size said: a flush above may have lowered it already.
+            clear(store, ino, &mut inode, size, u64::MAX)?;
             set_size(store, &mut inode, size);
             inode.modified = now;
             inode.changed = now;

@@ -381,3 +381,40 @@ fn structure(geometry: Geometry, band: &[u8]) -> Vec<[u8; CHUNK_HEAD + BLOCK_HEA
         })
         .collect()
 }
+
+impl Live {
+    /// After opening a map whose log is empty: marks what a crash between writing the superblock
+    /// and sealing the picture may have left old, so that [`Live::seal`] writes it, and seals.
+    /// `bands` are those that hold the superblocks. Reads these bands and the file's two ends.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn mend_ends(&self, bands: &[u32]) -> Result<()> {
+        let geometry = self.geometry();
+        let Some(totals) = self.lock_state().totals else { return Ok(()) };
+        for band in distinct(geometry, bands)? {
+            let mut bytes = vec![0; geometry.band_len()];
+            self.storage.read_at(geometry.band_offset(band), &mut bytes)?;
+            let mut right = bytes.clone();
+            skeleton::put_band_headers(geometry, &mut right);
+            skeleton::put_band_crc(&mut right);
+            if right != bytes {
+                let mut scratch = Vec::new();
+                self.settle_band(geometry, band, &mut scratch)?;
+            }
+        }
+        let header = skeleton::header(geometry);
+        let trailer = skeleton::trailer(totals.adler(geometry));
+        let whole = self.storage.len()? == geometry.file_len() && {
+            let mut start = vec![0; header.len()];
+            let mut end = vec![0; trailer.len()];
+            self.storage.read_at(0, &mut start)?;
+            self.storage.read_at(geometry.trailer_offset(), &mut end)?;
+            start == header && end == trailer
+        };
+        if !whole {
+            self.lock_state().ends_stale = true;
+        }
+        self.seal()
+    }
+}
