@@ -197,7 +197,10 @@ onEveryTarget('descriptors', (it) => {
 
   it('gathers and scatters with readv and writev', ({ fs, p }) => {
     const fd = fs.openSync(p('a'), 'w+');
-    assert.equal(fs.writevSync(fd, [Buffer.from('ab'), new Uint8Array([99, 100]), Buffer.from('ef')]), 6);
+    assert.equal(
+      fs.writevSync(fd, [Buffer.from('ab'), new Uint8Array([99, 100]), Buffer.from('ef')]),
+      6,
+    );
     assert.equal(fs.writevSync(fd, [Buffer.from('X'), Buffer.from('Y')], 1), 2);
     const parts = [Buffer.alloc(2), Buffer.alloc(3), Buffer.alloc(5)];
     assert.equal(fs.readvSync(fd, parts, 0), 6);
@@ -222,7 +225,10 @@ onEveryTarget('descriptors', (it) => {
     fs.truncateSync(p('a'), 6000);
     const bytes = fs.readFileSync(p('a'));
     assert.equal(bytes.length, 6000);
-    assert.ok(bytes.subarray(5000).every((byte) => byte === 0), 'old bytes do not come back');
+    assert.ok(
+      bytes.subarray(5000).every((byte) => byte === 0),
+      'old bytes do not come back',
+    );
     const fd = fs.openSync(p('a'), 'r+');
     fs.ftruncateSync(fd, 3);
     assert.equal(fs.fstatSync(fd).size, 3);
@@ -245,8 +251,16 @@ onEveryTarget('descriptors', (it) => {
   it('obeys O_EXCL, O_NOFOLLOW, O_DIRECTORY and O_TRUNC', ({ fs, dir, p }) => {
     fs.writeFileSync(p('a'), 'abc');
     fs.symlinkSync('a', p('link'));
-    throwsCode(() => fs.openSync(p('link'), constants.O_RDONLY | constants.O_NOFOLLOW), 'ELOOP', 'open');
-    throwsCode(() => fs.openSync(p('a'), constants.O_RDONLY | constants.O_DIRECTORY), 'ENOTDIR', 'open');
+    throwsCode(
+      () => fs.openSync(p('link'), constants.O_RDONLY | constants.O_NOFOLLOW),
+      'ELOOP',
+      'open',
+    );
+    throwsCode(
+      () => fs.openSync(p('a'), constants.O_RDONLY | constants.O_DIRECTORY),
+      'ENOTDIR',
+      'open',
+    );
     throwsCode(() => fs.openSync(p('link'), 'wx'), 'EEXIST', 'open');
     throwsCode(() => fs.openSync(dir, 'r+'), 'EISDIR', 'open');
     fs.closeSync(fs.openSync(p('a'), constants.O_WRONLY | constants.O_TRUNC));
@@ -282,7 +296,11 @@ onEveryTarget('copies', (it) => {
     assert.ok(fs.readFileSync(p('a')).equals(bytes), 'the source does not change with the copy');
     fs.copyFileSync(p('b'), p('a'));
     assert.equal(fs.readFileSync(p('a'), 'utf8'), 'changed');
-    throwsCode(() => fs.copyFileSync(p('a'), p('b'), constants.COPYFILE_EXCL), 'EEXIST', 'copyfile');
+    throwsCode(
+      () => fs.copyFileSync(p('a'), p('b'), constants.COPYFILE_EXCL),
+      'EEXIST',
+      'copyfile',
+    );
     throwsCode(() => fs.copyFileSync(p('none'), p('c')), 'ENOENT', 'copyfile');
     fs.copyFileSync(p('a'), p('a'));
     assert.equal(fs.readFileSync(p('a'), 'utf8'), 'changed');
@@ -296,12 +314,21 @@ onEveryTarget('copies', (it) => {
     fs.writeFileSync(p('src/deep/er/two'), '2');
     fs.symlinkSync('one', p('src/link'));
     throwsCode(() => fs.cpSync(p('src'), p('to')), 'ERR_FS_EISDIR');
-    fs.cpSync(p('src'), p('new/to'), { recursive: true, verbatimSymlinks: true });
+    fs.cpSync(p('src'), p('new/to'), {
+      recursive: true,
+      verbatimSymlinks: true,
+    });
     assert.equal(fs.readFileSync(p('new/to/deep/er/two'), 'utf8'), '2');
     assert.equal(fs.readlinkSync(p('new/to/link')), 'one');
-    throwsCode(() => fs.cpSync(p('src'), p('src/deep/in'), { recursive: true }), 'ERR_FS_CP_EINVAL');
+    throwsCode(
+      () => fs.cpSync(p('src'), p('src/deep/in'), { recursive: true }),
+      'ERR_FS_CP_EINVAL',
+    );
     throwsCode(() => fs.cpSync(p('src'), p('src'), { recursive: true }), 'ERR_FS_CP_EINVAL');
-    throwsCode(() => fs.cpSync(p('src'), p('src/one'), { recursive: true }), 'ERR_FS_CP_DIR_TO_NON_DIR');
+    throwsCode(
+      () => fs.cpSync(p('src'), p('src/one'), { recursive: true }),
+      'ERR_FS_CP_DIR_TO_NON_DIR',
+    );
     throwsCode(() => fs.cpSync(p('src/one'), p('src/deep')), 'ERR_FS_CP_NON_DIR_TO_DIR');
     throwsCode(() => fs.cpSync(p('none'), p('to')), 'ENOENT');
   });
@@ -316,12 +343,21 @@ onEveryTarget('copies', (it) => {
     fs.cpSync(p('src'), p('to'), { recursive: true, force: false });
     assert.equal(fs.readFileSync(p('to/a'), 'utf8'), 'old');
     throwsCode(
-      () => fs.cpSync(p('src'), p('to'), { recursive: true, force: false, errorOnExist: true }),
+      () =>
+        fs.cpSync(p('src'), p('to'), {
+          recursive: true,
+          force: false,
+          errorOnExist: true,
+        }),
       'ERR_FS_CP_EEXIST',
     );
     fs.rmSync(p('to'), { recursive: true });
     const filter = (from) => !from.endsWith('skip');
-    fs.cpSync(p('src'), p('to'), { recursive: true, filter, preserveTimestamps: true });
+    fs.cpSync(p('src'), p('to'), {
+      recursive: true,
+      filter,
+      preserveTimestamps: true,
+    });
     assert.deepEqual(fs.readdirSync(p('to')), ['a']);
     assert.equal(fs.statSync(p('to/a')).mtimeMs, 2_000_000);
   });

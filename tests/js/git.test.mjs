@@ -38,7 +38,9 @@ async function exercise(fs) {
   assert.ok(fs.existsSync(`${dir}/src/deep/file-4.txt`));
   assert.equal(fs.readlinkSync(`${dir}/link`), 'run.sh');
   assert.equal(fs.statSync(`${dir}/run.sh`).mode & 0o111, 0o111);
-  const dirty = (await git.statusMatrix({ fs, dir })).filter(([, head, work, stage]) => !(head === 1 && work === 1 && stage === 1));
+  const dirty = (await git.statusMatrix({ fs, dir })).filter(
+    ([, head, work, stage]) => !(head === 1 && work === 1 && stage === 1),
+  );
   assert.deepEqual(dirty, []);
   await git.checkout({ fs, dir, ref: 'side' });
   assert.equal(fs.existsSync(`${dir}/src/deep/file-4.txt`), false);
@@ -61,7 +63,12 @@ test('isomorphic-git works on a map file, and again after reopening', async () =
   map = openMap(file);
   const [, last] = await git.log({ fs: map.fs, dir: '/repository' });
   assert.equal(last.oid, first);
-  await git.checkout({ fs: map.fs, dir: '/repository', ref: 'main', force: true });
+  await git.checkout({
+    fs: map.fs,
+    dir: '/repository',
+    ref: 'main',
+    force: true,
+  });
   assert.ok(map.exists('/repository/src/deep/file-4.txt'));
   map.close();
   nodeFs.rmSync(home, { recursive: true });

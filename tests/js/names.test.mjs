@@ -56,8 +56,16 @@ onEveryTarget('directories', (it) => {
     assert.equal(entries[0].parentPath, p('d'));
     const bytes = fs.readdirSync(p('d'), 'buffer');
     assert.ok(bytes.every((name) => Buffer.isBuffer(name)));
-    assert.deepEqual(fs.readdirSync(p('d'), { recursive: true }).sort(), ['file', 'link', 'sub', 'sub/deep']);
-    const deep = fs.readdirSync(p('d'), { recursive: true, withFileTypes: true });
+    assert.deepEqual(fs.readdirSync(p('d'), { recursive: true }).sort(), [
+      'file',
+      'link',
+      'sub',
+      'sub/deep',
+    ]);
+    const deep = fs.readdirSync(p('d'), {
+      recursive: true,
+      withFileTypes: true,
+    });
     assert.equal(deep.find((entry) => entry.name === 'deep').parentPath, p('d/sub'));
     throwsCode(() => fs.readdirSync(p('none')), 'ENOENT', 'scandir');
     throwsCode(() => fs.readdirSync(p('d/file')), 'ENOTDIR', 'scandir');
@@ -65,7 +73,10 @@ onEveryTarget('directories', (it) => {
 
   it('lists a large directory completely', ({ fs, p }) => {
     fs.mkdirSync(p('many'));
-    const names = Array.from({ length: 5000 }, (_, index) => `entry-${index}-${'x'.repeat(index % 200)}`);
+    const names = Array.from(
+      { length: 5000 },
+      (_, index) => `entry-${index}-${'x'.repeat(index % 200)}`,
+    );
     for (const name of names) fs.writeFileSync(p('many', name), '');
     assert.deepEqual(fs.readdirSync(p('many')).sort(), names.sort());
     fs.rmSync(p('many'), { recursive: true });
@@ -149,7 +160,9 @@ onEveryTarget('renames and links', (it) => {
   it('names both paths of a failed rename', ({ fs, p }) => {
     assert.throws(
       () => fs.renameSync(p('none'), p('x')),
-      (error) => error.path === p('none') && error.dest === p('x') &&
+      (error) =>
+        error.path === p('none') &&
+        error.dest === p('x') &&
         error.message === `ENOENT: no such file or directory, rename '${p('none')}' -> '${p('x')}'`,
     );
   });
@@ -220,7 +233,9 @@ onEveryTarget('attributes', (it) => {
     const before = Date.now();
     fs.writeFileSync(p('a'), 'four');
     const stats = fs.statSync(p('a'));
-    assert.ok(stats.isFile() && !stats.isDirectory() && !stats.isSymbolicLink() && !stats.isSocket());
+    assert.ok(
+      stats.isFile() && !stats.isDirectory() && !stats.isSymbolicLink() && !stats.isSocket(),
+    );
     assert.equal(stats.size, 4);
     assert.equal(stats.nlink, 1);
     assert.equal(stats.mode, 0o100644);

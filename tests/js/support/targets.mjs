@@ -19,7 +19,9 @@ export function picture(fs, root) {
     for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {
       const file = path.posix.join(directory, entry.name);
       const stats = fs.lstatSync(file, { bigint: true });
-      const fact = [stats.ino, stats.mode, stats.nlink, stats.uid, stats.gid, stats.mtimeNs].map(String);
+      const fact = [stats.ino, stats.mode, stats.nlink, stats.uid, stats.gid, stats.mtimeNs].map(
+        String,
+      );
       if (entry.isFile()) fact.push(fs.readFileSync(file).toString('base64'));
       if (entry.isSymbolicLink()) fact.push(fs.readlinkSync(file));
       facts[file] = fact;
@@ -37,7 +39,13 @@ const targets = [
     name: 'memory map',
     open() {
       const map = Map.create({ umask: 0o022 });
-      return { fs: map.fs, map, root: '/', can: MAP_CAN, finish: () => map.close() };
+      return {
+        fs: map.fs,
+        map,
+        root: '/',
+        can: MAP_CAN,
+        finish: () => map.close(),
+      };
     },
   },
   {
@@ -49,7 +57,11 @@ const targets = [
       const finish = () => {
         const expected = picture(map.fs, '/');
         map.close();
-        assert.deepEqual(nodeFs.readdirSync(home), ['map.rts.png'], 'no log and no lock stay behind');
+        assert.deepEqual(
+          nodeFs.readdirSync(home),
+          ['map.rts.png'],
+          'no log and no lock stay behind',
+        );
         const again = openMap(file, { mode: 'r' });
         assert.deepEqual(picture(again.fs, '/'), expected);
         assert.deepEqual(again.verify({ deep: true }).problems, []);
@@ -90,7 +102,11 @@ export function onEveryTarget(name, define) {
           count += 1;
           const dir = path.posix.join(opened.root, `t${count}`);
           opened.fs.mkdirSync(dir);
-          return run({ ...opened, dir, p: (...parts) => path.posix.join(dir, ...parts) });
+          return run({
+            ...opened,
+            dir,
+            p: (...parts) => path.posix.join(dir, ...parts),
+          });
         });
       });
     });
