@@ -134,9 +134,12 @@ export function whyOf(error: unknown, fields: ErrorFields = fieldsOf(error)): st
   let why = error instanceof Error ? error.message : String(error);
   if (fields.code !== undefined && why.startsWith(`${fields.code}: `)) {
     why = why.slice(fields.code.length + 2);
-    const { syscall } = error as NodeJS.ErrnoException;
-    const end = syscall === undefined ? -1 : why.lastIndexOf(`, ${syscall}`);
-    if (end !== -1) why = why.slice(0, end);
+    const { syscall, path } = error as NodeJS.ErrnoException;
+    if (syscall !== undefined) {
+      const decoration = `, ${syscall}${path === undefined ? '' : ` '${path}'`}`;
+      const end = why.lastIndexOf(decoration);
+      if (end !== -1) why = why.slice(0, end);
+    }
   }
   if (fields.cluster !== undefined && !why.includes('cluster')) {
     why += ` (cluster ${String(fields.cluster)})`;

@@ -19,13 +19,14 @@ export interface MapSettingsOptions {
   force?: boolean;
 }
 
-const MAX_RULES = 4096;
+/** Rules of its own that a map may have. */
+const MAX_RULES = 256;
 
 export function settingsOptions(made: Command): Command {
   return made
     .option('--width <pixels>', 'width of the picture, 256 to 8192; default: by size', parseWidth)
     .addOption(
-      new Option('--compression <policy>', 'what is compressed; zone spares the hot zone')
+      new Option('--compression <policy>', 'what is compressed; zone spares the hot and warm zones')
         .choices(['off', 'zone', 'all'])
         .default('all'),
     )
@@ -56,7 +57,7 @@ export function readRules(file: string): [pattern: string, importance: number][]
   for (const [index, line] of text.split(/\r?\n/u).entries()) {
     const content = line.trim();
     if (content === '' || content.startsWith('#')) continue;
-    const match = /^(\S.*?)\s+(\d{1,3})(?:\s+#.*)?$/u.exec(content);
+    const match = /^(\S.*?)\s+(\d{1,3})$/u.exec(content);
     const importance = Number(match?.[2]);
     const pattern = match?.[1];
     if (pattern === undefined || !(importance <= 255)) {
@@ -65,7 +66,7 @@ export function readRules(file: string): [pattern: string, importance: number][]
         'cannot use rules',
         `${file}, line ${index + 1}`,
         'a pattern and an importance from 0 to 255 are needed',
-        'for example: **/*.log 20',
+        'for example: .log$ 20',
       );
     }
     rules.push([pattern, importance]);

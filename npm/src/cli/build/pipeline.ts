@@ -73,8 +73,11 @@ const IMPORT_EXTENTS = 50_000;
 const IMPORT_RECORD = 20;
 const FILL_MARK = 0xffffffff;
 const INLINE_MARK = 0xfffffffe;
-/** Files at least this important stay uncompressed under the policy `zone`: the hot zone. */
-const HOT_IMPORTANCE = 204;
+/**
+ * Files at least this important belong in the hot or warm zone (closer than E/8, where importance
+ * 255 is the centre and 0 is E/2) and stay uncompressed under the policy `zone`, as in the engine.
+ */
+const WARM_IMPORTANCE = 192;
 
 /** A file on its way into the map. */
 interface Job {
@@ -161,6 +164,14 @@ class Importer {
         this.#take(answer, batch);
       });
       raw.importEnd();
+    } catch (error) {
+      // The frames' own references go in any case; the first failure is the one to tell.
+      try {
+        raw.importEnd();
+      } catch {
+        // The map refuses: it is let go of by the caller.
+      }
+      throw error;
     } finally {
       await pool?.end();
     }
@@ -242,7 +253,7 @@ class Importer {
       case 'all':
         return true;
       case 'zone':
-        return importance < HOT_IMPORTANCE;
+        return importance < WARM_IMPORTANCE;
     }
   }
 

@@ -1,5 +1,5 @@
 /** Source trees with their extended attributes, for `build` and `put`. */
-import type * as fs from 'node:fs';
+import * as fs from 'node:fs';
 
 import type { Output } from '../output.js';
 import type { Timestamp } from '../session.js';
@@ -28,6 +28,8 @@ export function hostTree(
   source: HostName,
   options: HostTreeOptions,
 ): { tree: SourceTree; attributes: AttributesToCome } {
+  // A source that is not there must not look like a getfattr that is not there.
+  fs.accessSync(source);
   const reading = options.xattrs ? readAttributes(source) : Promise.resolve(undefined);
   const attributes = reading.then((found) => {
     if (found === undefined && options.xattrs) {

@@ -7,7 +7,7 @@
  */
 import * as fs from 'node:fs';
 
-import type { Timestamp } from '../session.js';
+import { type Timestamp, TYPE } from '../session.js';
 
 /** A host name or path: text, or bytes where the text would lose some. */
 export type HostName = string | Buffer;
@@ -82,13 +82,14 @@ const BILLION = 1_000_000_000n;
 
 /** Nanoseconds since the epoch as whole seconds (floor) and the rest. */
 export function timestampOf(nanoseconds: bigint): Timestamp {
-  let seconds = nanoseconds / BILLION;
-  let rest = nanoseconds % BILLION;
-  if (rest < 0n) {
-    rest += BILLION;
-    seconds -= 1n;
+  let rest = Number(nanoseconds % BILLION);
+  // Exact: the quotient is far below 2^53 and the rest is taken off before rounding can matter.
+  let seconds = Math.round((Number(nanoseconds) - rest) / 1e9);
+  if (rest < 0) {
+    rest += 1e9;
+    seconds -= 1;
   }
-  return { seconds: Number(seconds), nanoseconds: Number(rest) };
+  return { seconds, nanoseconds: rest };
 }
 
 const SLASH = Buffer.from('/');
@@ -161,41 +162,46 @@ export function walkSource(source: HostName, options: WalkOptions): SourceTree {
         if (trouble.code !== 'ENOENT') troubles.push({ path: hostPath, error: trouble });
         continue;
       }
+      // The type by number: each test of BigIntStats costs two operations on big integers.
+      const mode = Number(stat.mode);
+      const type = mode & TYPE.mask;
       const node: SourceNode = {
-        ...attributesOf(stat),
+        mode,
+        uid: Number(stat.uid),
+        gid: Number(stat.gid),
+        atime: timestampOf(stat.atimeNs),
+        mtime: timestampOf(stat.mtimeNs),
         name,
         hostPath,
         mapPath,
         parent: directory,
       };
-      if (stat.isDirectory()) {
-        below.push({ ...node, ino: 0 });
+      if (type === TYPE.directory) {
+        below.push(Object.assign(node, { ino: 0 }));
         continue;
       }
-      const key = stat.nlink > 1n ? `${String(stat.dev)}:${String(stat.ino)}` : undefined;
-      if (options.skip.size > 0 && options.skip.has(`${String(stat.dev)}:${String(stat.ino)}`)) {
-        continue;
-      }
+      if (options.skip.size > 0 && options.skip.has(inodeKey(stat))) continue;
+      const key = Number(stat.nlink) > 1 ? inodeKey(stat) : undefined;
       const first = key === undefined ? undefined : linked.get(key);
       if (first !== undefined) {
-        links.push({ ...node, first });
+        links.push(Object.assign(node, { first }));
         continue;
       }
       let made: SourceFile | SourceSpecial;
-      if (stat.isFile()) {
+      if (type === TYPE.file) {
         const size = Number(stat.size);
-        made = { ...node, size, sparse: stat.blocks * 512n < stat.size, ino: 0 };
+        made = Object.assign(node, { size, sparse: Number(stat.blocks) * 512 < size, ino: 0 });
         files.push(made);
         bytes += size;
       } else {
         let target: Buffer | undefined;
         try {
-          if (stat.isSymbolicLink()) target = fs.readlinkSync(hostPath, 'buffer');
+          if (type === TYPE.link) target = fs.readlinkSync(hostPath, 'buffer');
         } catch (error) {
           troubles.push({ path: hostPath, error: error as NodeJS.ErrnoException });
           continue;
         }
-        made = { ...node, rdev: Number(stat.rdev), target, ino: 0 };
+        made = Object.assign(node, { rdev: Number(stat.rdev), target, ino: 0 });
         specials.push(made);
       }
       if (key !== undefined) linked.set(key, made);
@@ -206,6 +212,10 @@ export function walkSource(source: HostName, options: WalkOptions): SourceTree {
     }
   }
   return { root, directories, files, specials, links, troubles, bytes };
+}
+
+function inodeKey(stat: fs.BigIntStats): string {
+  return `${stat.dev}:${stat.ino}`;
 }
 
 function attributesOf(
