@@ -111,7 +111,8 @@ function openForWriting(
   options: BackingOptions,
   engine: EngineOptions,
 ): Backing {
-  if (mode === 'r+') fs.accessSync(map, fs.constants.R_OK | fs.constants.W_OK);
+  // Before the lock, so that a file that is missing or not ours leaves no trace.
+  if (mode === 'r+') fs.closeSync(fs.openSync(map, 'r+'));
   const program = options.program ?? programName();
   const lock = MapLock.acquire(map, { program, mode, socket: options.socket ?? null });
   try {

@@ -112,15 +112,15 @@ export class AetherFlowError extends Error {
   readonly errno: number;
   /** 'ENOENT', 'EIO', ... */
   readonly code: string;
-  readonly syscall?: string;
-  readonly path?: string;
-  readonly dest?: string;
+  declare readonly syscall?: string;
+  declare readonly path?: string;
+  declare readonly dest?: string;
   /** The engine's stable name of the case: 'not-found', 'corrupt', 'truncated', 'locked', ... */
   readonly reason: string;
   /** Cluster number, for damage. */
-  readonly cluster?: number;
+  declare readonly cluster?: number;
   /** Byte offset, where one is known. */
-  readonly offset?: number;
+  declare readonly offset?: number;
   readonly #sentence: string | undefined;
 
   constructor(code: string, context: ErrorContext = {}) {

@@ -1,12 +1,12 @@
 /**
- * One writer at a time: the lock file beside the map.
+ * One writer at a time: the lock file beside the map, as in docs/FORMAT.md, "The lock file". The
+ * native engine implements the same.
  *
- * `MAP-lock` is a JSON document that names its holder. It appears with its content in one step (a
- * hard link to a finished file), so nobody reads half of it. A lock is stale when its holder ran
- * on this host and is gone: another boot, no such process, or a process of the same number that
- * started at another time. A lock from another host is never judged stale. Taking over renames
- * the stale file to a name of our own and looks at what was caught before going on, so two
- * processes cannot both win.
+ * Rules: the file appears under its name with its content, or not at all (a hard link to a
+ * finished draft). A lock is taken over only when its holder is known to be gone: another boot of
+ * this host, no such process, or another process under its number; a holder on another host counts
+ * as alive. Only who holds the guard `MAP-lock.takeover`, which stands for a moment, may take a
+ * stale lock away; nobody removes a file that is not, byte for byte, the one that was judged.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -33,7 +33,9 @@ export interface LockRecord {
 
 /** A lock file without readable content is someone's crash once it is this old, in ms. */
 const UNREADABLE_AGE = 10_000;
-const ATTEMPTS = 20;
+const ATTEMPTS = 32;
+/** Milliseconds between looks at a lock that is being changed. */
+const PAUSE = 10;
 
 function bootId(): string | null {
   try {
@@ -43,16 +45,16 @@ function bootId(): string | null {
   }
 }
 
-/** Start time of a process in clock ticks since boot; null when it cannot be known. */
-function startTime(pid: number): number | null {
+/** State and start time (clock ticks since boot) of a process; undefined when unknown. */
+function processState(pid: number): { state: string; started: number } | undefined {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field is the program's name in parentheses and may itself hold ") ".
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const ticks = Number(fields[19]);
-    return Number.isFinite(ticks) ? ticks : null;
+    const started = Number(fields[19]);
+    return Number.isFinite(started) ? { state: fields[0] ?? '', started } : undefined;
   } catch {
-    return null;
+    return undefined;
   }
 }
 
@@ -65,22 +67,26 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function isStale(record: LockRecord): boolean {
+function isGone(record: LockRecord): boolean {
   if (record.host !== hostname()) return false;
   const boot = bootId();
   if (boot !== null && record.boot_id !== null && boot !== record.boot_id) return true;
   if (!isAlive(record.pid)) return true;
-  const started = startTime(record.pid);
-  return started !== null && record.started !== null && started !== record.started;
+  const now = processState(record.pid);
+  if (now === undefined) return false;
+  // A zombie holds nothing any more.
+  if (now.state === 'Z' || now.state === 'X') return true;
+  return record.started !== null && now.started !== record.started;
 }
 
 function parse(text: string): LockRecord | undefined {
   try {
     const record = JSON.parse(text) as Partial<LockRecord> | null;
     if (record === null || typeof record !== 'object') return undefined;
-    if (typeof record.pid !== 'number' || typeof record.host !== 'string') return undefined;
+    if (!Number.isSafeInteger(record.pid) || Number(record.pid) <= 0) return undefined;
+    if (typeof record.host !== 'string') return undefined;
     return {
-      pid: record.pid,
+      pid: Number(record.pid),
       host: record.host,
       boot_id: record.boot_id ?? null,
       started: record.started ?? null,
@@ -103,9 +109,28 @@ function readOptional(path: string): string | undefined {
   }
 }
 
-function ageOf(path: string): number {
+type Judgement =
+  | { kind: 'absent' }
+  | { kind: 'held'; holder: LockRecord }
+  | { kind: 'gone'; text: string }
+  | { kind: 'unreadable' };
+
+/** Who holds the lock file at `path`, if anybody. */
+function judge(path: string): Judgement {
+  const text = readOptional(path);
+  if (text === undefined) return { kind: 'absent' };
+  const holder = parse(text);
+  if (holder !== undefined)
+    return isGone(holder) ? { kind: 'gone', text } : { kind: 'held', holder };
   const stats = fs.statSync(path, { throwIfNoEntry: false });
-  return stats === undefined ? 0 : Date.now() - stats.mtimeMs;
+  if (stats === undefined) return { kind: 'absent' };
+  const leftover = Date.now() - stats.mtimeMs >= UNREADABLE_AGE;
+  return leftover ? { kind: 'gone', text } : { kind: 'unreadable' };
+}
+
+/** Waits a moment: opening is synchronous, so the waiting is too. */
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
 }
 
 /** The lock file's path for the map at `path`. */
@@ -115,9 +140,8 @@ export function lockPath(path: string): string {
 
 /** Who holds the map at `path`, or undefined when nobody alive does. */
 export function lockHolder(path: string): LockRecord | undefined {
-  const text = readOptional(lockPath(path));
-  const record = text === undefined ? undefined : parse(text);
-  return record === undefined || isStale(record) ? undefined : record;
+  const judgement = judge(lockPath(path));
+  return judgement.kind === 'held' ? judgement.holder : undefined;
 }
 
 /** The error for a map that is in use. */
@@ -158,7 +182,7 @@ export class MapLock {
       pid: process.pid,
       host: hostname(),
       boot_id: bootId(),
-      started: startTime(process.pid),
+      started: processState(process.pid)?.started ?? null,
       program: options.program,
       mode: options.mode,
       socket: options.socket ?? null,
@@ -167,13 +191,11 @@ export class MapLock {
     const content = `${JSON.stringify(record)}\n`;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       if (createWhole(target, content)) return new MapLock(target, content);
-      const text = readOptional(target);
-      if (text === undefined) continue;
-      const holder = parse(text);
-      if (holder === undefined && ageOf(target) < UNREADABLE_AGE)
-        throw lockedError(path, undefined);
-      if (holder !== undefined && !isStale(holder)) throw lockedError(path, holder);
-      removeStale(path, target, text);
+      const judgement = judge(target);
+      if (judgement.kind === 'held') throw lockedError(path, judgement.holder);
+      if (judgement.kind === 'gone') takeOver(path, target, content);
+      // Its writer may be about to finish.
+      else if (judgement.kind === 'unreadable') pause();
     }
     throw lockedError(path, undefined);
   }
@@ -218,8 +240,28 @@ function createExclusive(target: string, content: string): boolean {
   }
 }
 
-/** Moves a stale lock away; if a fresh one was caught instead, it is put back. */
-function removeStale(path: string, target: string, judged: string): void {
+/**
+ * Removes the lock at `target` if its holder is gone. Without the guard, the lock of a process
+ * that took over earlier could be taken away in its turn.
+ */
+function takeOver(path: string, target: string, content: string): void {
+  const guard = `${target}.takeover`;
+  if (createWhole(guard, content)) {
+    try {
+      const judgement = judge(target);
+      if (judgement.kind === 'gone') takeAway(path, target, judgement.text);
+    } finally {
+      fs.rmSync(guard, { force: true });
+    }
+    return;
+  }
+  const judgement = judge(guard);
+  if (judgement.kind === 'gone') takeAway(path, guard, judgement.text);
+  else if (judgement.kind !== 'absent') pause();
+}
+
+/** Removes `target` if it holds `expected`; what turns out to be another file is put back. */
+function takeAway(path: string, target: string, expected: string): void {
   const caught = uniqueName(target);
   try {
     fs.renameSync(target, caught);
@@ -227,12 +269,25 @@ function removeStale(path: string, target: string, judged: string): void {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw error;
   }
-  const text = readOptional(caught);
-  if (text === judged || text === undefined) {
+  const text = readOptional(caught) ?? '';
+  if (text === expected) {
     fs.rmSync(caught, { force: true });
     return;
   }
-  createExclusive(target, text);
+  putBack(caught, target);
+  const holder = parse(text);
+  if (holder !== undefined) throw lockedError(path, holder);
+}
+
+function putBack(caught: string, target: string): void {
+  try {
+    fs.linkSync(caught, target);
+  } catch {
+    // No links here; a rename could replace a newer lock, so only where there is none.
+    if (!fs.existsSync(target)) {
+      fs.renameSync(caught, target);
+      return;
+    }
+  }
   fs.rmSync(caught, { force: true });
-  throw lockedError(path, parse(text));
 }

@@ -130,7 +130,7 @@ export function makeData(volume: Volume) {
     if (count < CHUNK) {
       const { scratch } = gate;
       if (encoding !== 'buffer') return scratch.toString(encoding, 0, count);
-      const bytes = Buffer.allocUnsafeSlow(count);
+      const bytes = Buffer.allocUnsafe(count);
       bytes.set(scratch.subarray(0, count));
       return bytes;
     }

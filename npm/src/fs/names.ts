@@ -390,6 +390,5 @@ export function makeNames(volume: Volume) {
 }
 
 function isAbsence(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'ENOENT' || code === 'ENOTDIR';
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }

@@ -6,6 +6,8 @@
  */
 
 import type * as nodeFs from 'node:fs';
+import type { Dir } from './dir.js';
+import type { BigIntStats, Dirent, Stats } from './stats.js';
 
 export type NodeFs = typeof nodeFs;
 export type NodePromises = NodeFs['promises'];
@@ -106,10 +108,10 @@ type StreamName = 'createReadStream' | 'createWriteStream' | 'ReadStream' | 'Wri
 /** `map.fs`: the part of `node:fs` that a map offers. */
 export interface MapFs extends SyncFs, CallbackFs, Pick<NodeFs, StreamName | 'constants'> {
   readonly promises: PromisesFs;
-  readonly Stats: unknown;
-  readonly BigIntStats: unknown;
-  readonly Dirent: unknown;
-  readonly Dir: unknown;
+  readonly Stats: typeof Stats;
+  readonly BigIntStats: typeof BigIntStats;
+  readonly Dirent: typeof Dirent;
+  readonly Dir: typeof Dir;
   readonly F_OK: number;
   readonly R_OK: number;
   readonly W_OK: number;

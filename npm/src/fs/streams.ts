@@ -25,7 +25,7 @@ interface StreamOptions {
   [option: string]: unknown;
 }
 
-type Constructor<T> = new (path: unknown, options: object) => T;
+type Constructor<T> = new (path: unknown, options?: object) => T;
 
 const NodeReadStream = nodeFs.ReadStream as unknown as Constructor<nodeFs.ReadStream>;
 const NodeWriteStream = nodeFs.WriteStream as unknown as Constructor<nodeFs.WriteStream>;
@@ -48,15 +48,23 @@ function withCalls(options: unknown, calls: StreamCalls): object {
 }
 
 /** The stream classes and functions of one volume. */
-export function makeStreams(calls: StreamCalls) {
+export interface Streams {
+  readonly ReadStream: Constructor<nodeFs.ReadStream>;
+  readonly WriteStream: Constructor<nodeFs.WriteStream>;
+  createReadStream(path: unknown, options?: unknown): nodeFs.ReadStream;
+  createWriteStream(path: unknown, options?: unknown): nodeFs.WriteStream;
+}
+
+/** Makes the stream classes and functions over `calls`. */
+export function makeStreams(calls: StreamCalls): Streams {
   class ReadStream extends NodeReadStream {
-    constructor(path: unknown, options?: unknown) {
+    constructor(path: unknown, options?: object) {
       super(path, withCalls(options, calls));
     }
   }
 
   class WriteStream extends NodeWriteStream {
-    constructor(path: unknown, options?: unknown) {
+    constructor(path: unknown, options?: object) {
       super(path, withCalls(options, calls));
     }
   }
@@ -64,9 +72,8 @@ export function makeStreams(calls: StreamCalls) {
   return {
     ReadStream,
     WriteStream,
-    createReadStream: (path: unknown, options?: unknown) => new ReadStream(path, options),
-    createWriteStream: (path: unknown, options?: unknown) => new WriteStream(path, options),
+    createReadStream: (path: unknown, options?: unknown) => new ReadStream(path, options as object),
+    createWriteStream: (path: unknown, options?: unknown) =>
+      new WriteStream(path, options as object),
   };
 }
-
-export type Streams = ReturnType<typeof makeStreams>;
