@@ -456,10 +456,24 @@ export function existsFailure(target: string): Failure {
 }
 
 /**
+ * What extracting one node as `path` would replace, undefined when nothing: a directory merges
+ * into a directory.
+ */
+export function conflictAt(session: Session, ino: number, path: Buffer): Buffer | undefined {
+  const there = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return undefined;
+  if (!isDirectory(session.stat(ino).mode)) return path;
+  // The directory that the user names may itself be reached by a link.
+  return there.isDirectory() || fs.statSync(path).isDirectory()
+    ? firstConflict(session, ino, path)
+    : path;
+}
+
+/**
  * The first existing host file that extracting `start` into `directory` would replace, undefined
  * when there is none. Looks only, so that a refusal leaves nothing half done.
  */
-export function firstConflict(
+function firstConflict(
   session: Session,
   start: number,
   directory: string | Buffer,

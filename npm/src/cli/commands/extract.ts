@@ -4,17 +4,17 @@ import { type Command, Option } from 'commander';
 import { command, outputOf, READ_EXITS, snapshotOption, type ViewOptions } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import {
+  conflictAt,
   existsFailure,
   type ExtractReport,
   Extractor,
-  firstConflict,
   type OverwritePolicy,
 } from '../extract.js';
 import { displayName, humanDuration, humanSize, type Output, plural } from '../output.js';
 import { hostPath, splitPath } from '../paths.js';
 import { startProgress } from '../progress.js';
 import { ask, canAsk } from '../prompt.js';
-import { mapPath, type Session, withView } from '../session.js';
+import { isDirectory, joinPath, mapPath, type Session, withView } from '../session.js';
 
 export interface ExtractCommandOptions extends ViewOptions {
   force?: boolean;
@@ -104,17 +104,37 @@ async function run(
   await withView(map, options.snapshot, async (session) => {
     const target = hostPath(directory);
     const overwrite = overwritePolicy(options);
-    if (overwrite === 'refuse' && paths.length === 0) {
-      const conflict = firstConflict(session, session.root, target);
-      if (conflict !== undefined) throw existsFailure(displayName(conflict));
+    const wanted = paths.map((path) => namesOf(path));
+    const everything = wanted.length === 0 || wanted.some((names) => names.length === 0);
+    if (overwrite === 'refuse') {
+      for (const names of everything ? [[]] : wanted) refuseConflict(session, target, names);
     }
     const started = performance.now();
     const report = await extractInto(session, target, options, overwrite, output, (extractor) => {
-      if (paths.length === 0) extractor.all();
-      for (const path of paths) extractor.path(splitPath(mapPath(path)));
+      if (everything) extractor.all();
+      else for (const names of wanted) extractor.path(names);
     });
     finishExtract(report, output, { map, directory }, performance.now() - started);
   });
+}
+
+/** The components of a path argument; dots mean nothing, dot-dots stay and are never found. */
+function namesOf(path: string): Buffer[] {
+  return splitPath(mapPath(path)).filter((name) => name.toString('latin1') !== '.');
+}
+
+/** Fails where a node of the map would replace something; looks only. */
+function refuseConflict(session: Session, target: string | Buffer, names: Buffer[]): void {
+  let ino: number | undefined = session.root;
+  let path = Buffer.from(target as string);
+  for (const name of names) {
+    ino = isDirectory(session.stat(ino).mode) ? session.gate.lookup(ino, name) : 0;
+    // What is not in the map is told when it is extracted.
+    if (ino === 0) return;
+    path = Buffer.from(joinPath(path, name));
+  }
+  const conflict = conflictAt(session, ino, path);
+  if (conflict !== undefined) throw existsFailure(displayName(conflict));
 }
 
 /** Runs `work` with an extractor and a progress bar. */

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 
 import { command, outputOf, READ_EXITS, snapshotOption } from '../command.js';
 import { EXIT } from '../exit-codes.js';
-import { existsFailure, firstConflict } from '../extract.js';
+import { conflictAt, existsFailure } from '../extract.js';
 import { attempt, Failure } from '../failure.js';
 import { displayName } from '../output.js';
 import { hostPath } from '../paths.js';
@@ -88,14 +88,7 @@ async function run(map: string, paths: string[], options: Options): Promise<void
     if (overwrite === 'refuse') {
       for (const source of jobs) {
         const path = joinPath(Buffer.from(place as string), nameOf(source));
-        const stat = fs.lstatSync(path, { throwIfNoEntry: false });
-        const conflict = stat?.isDirectory()
-          ? source.directory
-            ? firstConflict(session, source.ino, path)
-            : path
-          : stat === undefined
-            ? undefined
-            : path;
+        const conflict = conflictAt(session, source.ino, path);
         if (conflict !== undefined) throw existsFailure(displayName(conflict));
       }
     }
@@ -109,7 +102,6 @@ async function run(map: string, paths: string[], options: Options): Promise<void
 interface Job {
   readonly ino: number;
   readonly name: Buffer;
-  readonly directory: boolean;
 }
 
 function job(session: Session, path: Buffer, options: Options): Job {
@@ -127,7 +119,7 @@ function job(session: Session, path: Buffer, options: Options): Job {
   }
   const trimmed = trimSlashes(path);
   const name = trimmed.subarray(trimmed.lastIndexOf(0x2f) + 1);
-  return { ino, name: Buffer.from(name), directory };
+  return { ino, name: Buffer.from(name) };
 }
 
 function toStdout(session: Session, path: Buffer, write: (bytes: Uint8Array) => void): void {
