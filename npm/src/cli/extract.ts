@@ -124,22 +124,14 @@ export class Extractor {
     const parents: { place: Place; ino: number; attributes: Attributes }[] = [];
     for (const [index, name] of names.entries()) {
       const child = isDirectory(session.stat(ino).mode) ? session.gate.lookup(ino, name) : 0;
-      if (child === 0) {
-        throw new Failure(
-          EXIT.notFound,
-          'cannot extract',
-          session.where(joinPath(Buffer.from('/'), Buffer.concat(interleave(names)))),
-          'no such file or directory',
-          'list what is there with `aetherflow ls`',
-          { reason: 'not-found', code: 'ENOENT' },
-        );
-      }
+      if (child === 0) throw this.#missing(names);
       if (index === names.length - 1) {
         this.node(child, name, place);
         break;
       }
       const attributes = session.stat(child);
-      const inner = isDirectory(attributes.mode) ? this.#enter(place, name) : undefined;
+      if (!isDirectory(attributes.mode)) throw this.#missing(names);
+      const inner = this.#enter(place, name);
       if (inner === undefined) return;
       parents.push({ place: inner, ino: child, attributes });
       place = inner;
@@ -149,6 +141,18 @@ export class Extractor {
       this.#finishDirectory(parent.place, parent.ino, parent.attributes);
       fs.closeSync(parent.place.descriptor);
     }
+  }
+
+  #missing(names: readonly Buffer[]): Failure {
+    const path = Buffer.concat(names.flatMap((name) => [Buffer.from('/'), name]));
+    return new Failure(
+      EXIT.notFound,
+      'cannot extract',
+      this.#session.where(path),
+      'no such file or directory',
+      'list what is there with `aetherflow ls`',
+      { reason: 'not-found', code: 'ENOENT' },
+    );
   }
 
   /** Extracts one node and all below it as `name` in the directory (or in `place`). */
@@ -463,17 +467,14 @@ export function conflictAt(session: Session, ino: number, path: Buffer): Buffer 
   const there = fs.lstatSync(path, { throwIfNoEntry: false });
   if (there === undefined) return undefined;
   if (!isDirectory(session.stat(ino).mode)) return path;
-  // The directory that the user names may itself be reached by a link.
-  return there.isDirectory() || fs.statSync(path).isDirectory()
-    ? firstConflict(session, ino, path)
-    : path;
+  return there.isDirectory() ? firstConflict(session, ino, path) : path;
 }
 
 /**
  * The first existing host file that extracting `start` into `directory` would replace, undefined
  * when there is none. Looks only, so that a refusal leaves nothing half done.
  */
-function firstConflict(
+export function firstConflict(
   session: Session,
   start: number,
   directory: string | Buffer,
@@ -528,8 +529,4 @@ function seekOrEnd(seek: () => number, size: number): number {
     if (fieldsOf(error).code === 'ENXIO') return size;
     throw error;
   }
-}
-
-function interleave(names: readonly Buffer[]): Buffer[] {
-  return names.flatMap((name, index) => (index === 0 ? [name] : [Buffer.from('/'), name]));
 }

@@ -83,9 +83,13 @@ async function run(source: string, map: string, options: Options): Promise<void>
   const replacement = new Replacement(map, options.force ?? false);
   try {
     await interruptible(replacement, async () => {
+      // The map may lie inside of its own source; it and what stands beside it are not part of it.
       const skip = new Set<string>();
-      const there = fs.statSync(replacement.target, { bigint: true, throwIfNoEntry: false });
-      if (there !== undefined) skip.add(`${there.dev}:${there.ino}`);
+      for (const suffix of ['', '-lock', '-wal']) {
+        const file = replacement.target + suffix;
+        const there = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
+        if (there !== undefined) skip.add(`${there.dev}:${there.ino}`);
+      }
       const { tree, attributes } = attempt('cannot read', source, () =>
         hostTree(hostPath(source), {
           excluded: exclusion(options.exclude ?? []),

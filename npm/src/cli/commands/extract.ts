@@ -6,6 +6,7 @@ import { EXIT } from '../exit-codes.js';
 import {
   conflictAt,
   existsFailure,
+  firstConflict,
   type ExtractReport,
   Extractor,
   type OverwritePolicy,
@@ -133,7 +134,9 @@ function refuseConflict(session: Session, target: string | Buffer, names: Buffer
     if (ino === 0) return;
     path = Buffer.from(joinPath(path, name));
   }
-  const conflict = conflictAt(session, ino, path);
+  // The directory that the user names may itself be reached by a link.
+  const conflict =
+    names.length === 0 ? firstConflict(session, ino, target) : conflictAt(session, ino, path);
   if (conflict !== undefined) throw existsFailure(displayName(conflict));
 }
 
