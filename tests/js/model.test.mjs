@@ -72,6 +72,8 @@ function outcome(fs, root, call) {
   try {
     return call(fs, (name) => path.posix.join(root, name));
   } catch (error) {
+    // Renaming a file over the directory it lies in is both; Linux looks at the one first.
+    if (error.syscall === 'rename' && error.code === 'ENOTEMPTY') return 'EISDIR';
     return error.code;
   }
 }
