@@ -258,7 +258,7 @@ export class Session {
   }
 
   create(parent: number, name: Uint8Array, mode: number, uid: number, gid: number): number {
-    return this.raw.create(parent, this.gate.put(name), mode, uid, gid);
+    return this.raw.createFile(parent, this.gate.put(name), mode, uid, gid);
   }
 
   mknod(
