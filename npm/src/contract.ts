@@ -29,7 +29,7 @@ export type Progress = (done: number, total: number) => boolean | undefined;
 export interface RawMapConstructor {
   create(options?: EngineOptions): RawMap;
   open(bytes: Uint8Array, options?: EngineOptions): RawMap;
-  createOn(storage: HostStorage, log: HostStorage, options?: EngineOptions): RawMap;
+  createOn(storage: HostStorage, log: HostStorage | undefined, options?: EngineOptions): RawMap;
   openOn(storage: HostStorage, log: HostStorage | undefined, options?: EngineOptions): RawMap;
   /** Writes the live form of a packed or re-saved map into `target`. */
   unpackOn(source: HostStorage, target: HostStorage, options?: EngineOptions): void;
