@@ -1,1 +1,15 @@
+//! AetherFlow: a crash-safe filesystem that lives in a PNG.
 
+pub mod base;
+pub mod codec;
+pub mod commit;
+pub mod container;
+pub mod fs;
+pub mod map;
+pub mod plane;
+pub mod storage;
+pub mod tree;
+pub mod vat;
+pub mod wal;
+#[cfg(all(target_arch = "wasm32", feature = "wasm"))]
+pub mod wasm;

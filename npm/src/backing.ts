@@ -86,19 +86,23 @@ function openForReading(map: string, options: BackingOptions, engine: EngineOpti
   try {
     const holder = options.lock === false ? undefined : lockHolder(map);
     if (holder !== undefined) throw lockedError(map, holder);
+    if (RawMap.detectOn(storage) === 'foreign') {
+      const raw = RawMap.open(fs.readFileSync(map), { ...engine, readOnly: true });
+      return {
+        raw,
+        path: map,
+        release: () => {
+          storage.close();
+        },
+      };
+    }
     const log = fs.existsSync(logPath(map)) ? new LogStorage(logPath(map), false) : undefined;
+    const raw = RawMap.openOn(storage, log, { ...engine, readOnly: true });
     const release = (): void => {
       storage.close();
       log?.close(false);
     };
-    try {
-      const raw = RawMap.openOn(storage, log, { ...engine, readOnly: true });
-      return { raw, path: map, release };
-    } catch (error) {
-      if (!needsConversion(error)) throw error;
-      const raw = RawMap.open(fs.readFileSync(map), { ...engine, readOnly: true });
-      return { raw, path: map, release };
-    }
+    return { raw, path: map, release };
   } catch (error) {
     storage.close();
     throw error;
@@ -176,34 +180,23 @@ function create(map: string, exists: boolean, lock: MapLock, engine: EngineOptio
 }
 
 function openLive(map: string, lock: MapLock, engine: EngineOptions): Backing {
-  const first = tryLive(map, lock, engine);
-  if (first !== undefined) return first;
-  convert(map, engine);
-  const second = tryLive(map, lock, engine);
-  if (second === undefined) {
-    throw new AetherFlowError('EIO', { sentence: 'the converted map does not open', path: map });
-  }
-  return second;
-}
-
-/** Opens a live map; undefined for a packed or re-saved one. */
-function tryLive(map: string, lock: MapLock, engine: EngineOptions): Backing | undefined {
+  if (formOf(map) !== 'live') convert(map, engine);
   const files = new Files(map, map, 'r+');
   try {
-    const raw = RawMap.openOn(files.storage, files.log, engine);
-    if (!raw.readOnly) return files.backing(raw, map, lock);
-    raw.free();
-    files.close(false);
-    return undefined;
+    return files.backing(RawMap.openOn(files.storage, files.log, engine), map, lock);
   } catch (error) {
     files.close(false);
-    if (needsConversion(error)) return undefined;
     throw error;
   }
 }
 
-function needsConversion(error: unknown): boolean {
-  return (error as { reason?: unknown }).reason === 'needs-conversion';
+function formOf(map: string): ReturnType<typeof RawMap.detectOn> {
+  const storage = new FileStorage(map, 'r');
+  try {
+    return RawMap.detectOn(storage);
+  } finally {
+    storage.close();
+  }
 }
 
 /** Replaces a packed or re-saved map by its live form. */

@@ -5,7 +5,12 @@
 
 import type * as wasm from 'aetherflow-wasm';
 
-export type RawMap = wasm.Map;
+/** The raw class, with what its published types leave out. */
+export interface RawMap extends wasm.Map {
+  /** Fills the stat record of what the path in the scratch buffer leads to; 0 = nothing there. */
+  statPath(pathLength: number, base: number, followLast: boolean): number;
+  snapshotOpen(name: string): RawMap;
+}
 export type HostStorage = wasm.HostStorage;
 export type EngineOptions = wasm.MapOptions;
 export type Extent = wasm.Extent;
@@ -31,6 +36,8 @@ export interface RawMapConstructor {
   open(bytes: Uint8Array, options?: EngineOptions): RawMap;
   createOn(storage: HostStorage, log: HostStorage | undefined, options?: EngineOptions): RawMap;
   openOn(storage: HostStorage, log: HostStorage | undefined, options?: EngineOptions): RawMap;
+  /** Which form the file has. */
+  detectOn(storage: HostStorage): 'live' | 'packed' | 'foreign';
   /** Writes the live form of a packed or re-saved map into `target`. */
   unpackOn(source: HostStorage, target: HostStorage, options?: EngineOptions): void;
 }

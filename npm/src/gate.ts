@@ -100,6 +100,13 @@ export class Gate {
     if (raw !== CLOSED) raw.free();
   }
 
+  /** The same without writing anything more: the engine frees itself. */
+  abandon(): void {
+    const raw = this.#raw;
+    this.#raw = CLOSED;
+    if (raw !== CLOSED) raw.abandon();
+  }
+
   /** The scratch buffer; valid until the next engine call. */
   get scratch(): Bytes {
     if (this.#bytes.length === 0) this.#renew();

@@ -232,36 +232,39 @@ export class InfiniteMap implements Disposable, AsyncDisposable {
    * @throws ENOSPC, EIO
    */
   close(): void {
-    this.#end((raw) => {
-      if (!raw.readOnly) raw.close();
+    this.#end(() => {
+      try {
+        this.#run('close', this.path, (raw) => {
+          this.#volume.closeAll();
+          // Nobody sees the picture of a map in memory once it is closed.
+          if (this.#backing !== undefined && !this.readOnly) raw.close();
+        });
+        return true;
+      } finally {
+        this.gate.release();
+      }
     });
   }
 
   /** Lets go without writing anything: what was not synced is lost. */
   abandon(): void {
-    this.#end((raw) => {
-      raw.abandon();
-    }, false);
+    this.#end(() => {
+      this.gate.abandon();
+      return false;
+    });
   }
 
-  #end(finish: (raw: Raw) => void, clean = true): void {
+  /** Runs `finish`, which frees the engine and says whether all was written, and frees the rest. */
+  #end(finish: () => boolean): void {
     if (this.closed) return;
     clearInterval(this.#timer);
     openFileMaps.delete(this);
     if (openFileMaps.size === 0) process.off('exit', closeAtExit);
-    let done = false;
+    let clean = false;
     try {
-      this.#run('close', this.path, (raw) => {
-        if (clean) this.#volume.closeAll();
-        finish(raw);
-      });
-      done = clean;
+      clean = finish();
     } finally {
-      try {
-        this.gate.release();
-      } finally {
-        this.#backing?.release(done);
-      }
+      this.#backing?.release(clean);
     }
   }
 

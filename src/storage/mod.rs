@@ -1,5 +1,10 @@
 //! Layer 1: the narrow waist. The engine sees the world below it only through [`Storage`].
 
+#[cfg(all(not(target_arch = "wasm32"), any(unix, windows)))]
+pub mod file;
+pub mod latch;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod lockfile;
 pub mod mem;
 
 use crate::base::Result;
@@ -9,6 +14,7 @@ use crate::base::env::Shareable;
 ///
 /// Implementations take `&self` and synchronise themselves, so that readers share one.
 /// Bytes that were never written inside the length read as zero.
+#[expect(clippy::len_without_is_empty, reason = "nobody asks; the waist stays narrow")]
 pub trait Storage: Shareable {
     /// Fills `buf` from `offset`.
     ///

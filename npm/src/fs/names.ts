@@ -112,11 +112,15 @@ export function makeNames(volume: Volume) {
     const checked = checkPath(path);
     const { bigint, throwIfNoEntry } =
       options === undefined ? {} : checkOptions<StatArguments>(options);
+    let found: number;
     try {
-      gate.raw.stat(gate.resolve(checked, follow));
+      found = gate.raw.statPath(gate.put(checked), gate.root, follow);
     } catch (error) {
-      if (throwIfNoEntry === false && isAbsence(error)) return undefined;
       throw fail(error, syscall, checked);
+    }
+    if (found === 0) {
+      if (throwIfNoEntry === false) return undefined;
+      throw new AetherFlowError('ENOENT', { syscall, path: checked });
     }
     return statsOf(gate, volume.dev, bigint);
   }
@@ -161,8 +165,7 @@ export function makeNames(volume: Volume) {
 
     existsSync(path) {
       try {
-        gate.resolve(checkPath(path), true);
-        return true;
+        return gate.raw.statPath(gate.put(checkPath(path)), gate.root, true) !== 0;
       } catch {
         return false;
       }
@@ -387,8 +390,4 @@ export function makeNames(volume: Volume) {
       return volume.run('lstat', checked, () => encode(realPath(gate, checked), form));
     },
   } satisfies Like<NodeFs, Names>;
-}
-
-function isAbsence(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }

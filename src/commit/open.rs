@@ -1,0 +1,395 @@
+//! Making a map, opening one, and recovery from its log.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::checkpoint::{slots, superblock_bands};
+use super::state::State;
+use super::store::{Budget, DirtyPage, Log, NodeCheck, Page, PageKind, Parts, Store};
+use super::superblock::{COMPATIBLE, INCOMPATIBLE_ZSTD, READ_ONLY_PARITY, Superblock};
+use super::transaction::nanoseconds;
+use crate::base::bytes::Reader;
+use crate::base::env::{Clock, Entropy};
+use crate::base::limits::CLUSTER;
+use crate::base::{Code, Error, Result};
+use crate::container::live::{Recovery, probe_widths, read_geometry};
+use crate::container::{BandSums, Clusters, Geometry, Live};
+use crate::storage::Storage;
+use crate::wal::{Delivery, LogFile, LogWriter, Record, Replayed, replay};
+
+/// The world around a store.
+#[derive(Clone)]
+pub struct Environment {
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub check_node: NodeCheck,
+    pub budget: Budget,
+    /// Budget of the container's band cache, in bytes.
+    pub band_cache: usize,
+}
+
+/// What a new map is to be.
+#[derive(Clone, Debug)]
+pub struct NewMap {
+    /// Picture width in pixels: a power of two, 256..=8192.
+    pub width: u32,
+    /// Random where `None`.
+    pub uuid: Option<[u8; 16]>,
+    pub parity: bool,
+    pub label: Vec<u8>,
+    /// The first object id given out.
+    pub first_object: u64,
+}
+
+impl Store {
+    /// Lays out an empty map in `storage`, overwriting what is there. Nothing is durable before
+    /// the first checkpoint.
+    ///
+    /// # Errors
+    /// `Invalid` for the width; those of the storage.
+    pub fn create(
+        storage: Arc<dyn Storage>,
+        log: Option<Arc<dyn Storage>>,
+        new: NewMap,
+        environment: Environment,
+    ) -> Result<Store> {
+        let geometry = Geometry::new(new.width, 1)?;
+        let mut uuid = [0; 16];
+        match new.uuid {
+            Some(given) => uuid = given,
+            None => environment.entropy.fill(&mut uuid)?,
+        }
+        let mut log_salt = [0; 16];
+        environment.entropy.fill(&mut log_salt)?;
+        let live =
+            Arc::new(Live::create(storage, new.width, 1)?.with_cache(environment.band_cache));
+        let now = nanoseconds(environment.clock.now());
+        let superblock = Superblock {
+            compatible: COMPATIBLE,
+            read_only_compatible: READ_ONLY_PARITY,
+            incompatible: INCOMPATIBLE_ZSTD,
+            uuid,
+            width: new.width,
+            sequence: 0,
+            log_salt,
+            adler: (0, 0),
+            created: now,
+            parity: new.parity,
+            state: State {
+                next_object: new.first_object,
+                sheets: 1,
+                modified: now,
+                ..State::default()
+            },
+            label: new.label,
+        };
+        let log = match log {
+            Some(storage) => Some(Log {
+                file: Arc::new(LogFile::new(storage)?),
+                writer: LogWriter::new(log_salt, Default::default()),
+            }),
+            None => None,
+        };
+        let mut store = Store::assemble(Parts {
+            clusters: Arc::clone(&live) as Arc<dyn Clusters>,
+            live: Some(live),
+            log,
+            clock: environment.clock,
+            entropy: environment.entropy,
+            check_node: environment.check_node,
+            superblock,
+            geometry,
+            budget: environment.budget,
+        });
+        store.lay_out_sheet(0);
+        store.state.used = store.fixed_clusters(0..1);
+        Ok(store)
+    }
+
+    /// Writes both superblocks of a new map; from then on it can be opened.
+    ///
+    /// # Errors
+    /// As [`Store::checkpoint`].
+    pub fn found(&mut self) -> Result<()> {
+        self.checkpoint()?;
+        self.write_checkpoint()
+    }
+
+    /// Opens a live map. A log that belongs to it is replayed; when `writable`, the map is then
+    /// put in order on the disk at once, else only in memory.
+    ///
+    /// # Errors
+    /// `NotAMap`, `Truncated`, `Resized`, `Version`, `Feature`, `Corrupt`, `Io`.
+    pub fn open_live(
+        storage: Arc<dyn Storage>,
+        log: Option<Arc<dyn Storage>>,
+        writable: bool,
+        environment: Environment,
+    ) -> Result<Store> {
+        let (live, superblock) = find_superblock(storage, environment.band_cache)?;
+        superblock.check_features(writable)?;
+        let live = Arc::new(live);
+        live.set_sheets(superblock.state.sheets)?;
+        let geometry = live.geometry();
+        let replayed = match &log {
+            Some(log) => Some(read_log(&**log, &superblock)?),
+            None => None,
+        };
+        let excluded = superblock_bands(geometry);
+        let log = match log {
+            Some(storage) if writable => {
+                let position =
+                    replayed.as_ref().map_or_else(Default::default, |log| log.end.committed);
+                Some(Log {
+                    file: Arc::new(LogFile::new(storage)?),
+                    writer: LogWriter::new(superblock.log_salt, position),
+                })
+            }
+            _ => None,
+        };
+        let totals = superblock.adler;
+        let sheets = superblock.state.sheets;
+        let mut store = Store::assemble(Parts {
+            clusters: Arc::clone(&live) as Arc<dyn Clusters>,
+            live: writable.then(|| Arc::clone(&live)),
+            log,
+            clock: environment.clock,
+            entropy: environment.entropy,
+            check_node: environment.check_node,
+            superblock,
+            geometry,
+            budget: environment.budget,
+        });
+        match replayed.filter(Replay::holds_anything) {
+            Some(log) => {
+                store.recovered = true;
+                let state = log.state.unwrap_or(store.state);
+                if writable {
+                    live.recover(Recovery {
+                        sheets: state.sheets,
+                        skeleton_from_sheet: sheets,
+                        totals,
+                        excluded: &excluded,
+                        touched: &log.touched,
+                    })?;
+                } else {
+                    live.set_sheets(state.sheets)?;
+                }
+                store.adopt(state, log.pages, live.geometry());
+                if writable {
+                    store.write_checkpoint()?;
+                }
+            }
+            None if writable => {
+                live.set_totals_without(&excluded, totals)?;
+                live.mend_ends(&excluded)?;
+            }
+            None => {}
+        }
+        Ok(store)
+    }
+
+    /// Opens a map whose clusters can only be read, such as a packed one.
+    ///
+    /// # Errors
+    /// As [`Store::open_live`].
+    pub fn open_read_only(clusters: Arc<dyn Clusters>, environment: Environment) -> Result<Store> {
+        let superblock = pick_superblock(&*clusters)?;
+        superblock.check_features(false)?;
+        let geometry = clusters.geometry();
+        if superblock.width != geometry.width() || superblock.state.sheets > geometry.sheets() {
+            return Err(Error::new(
+                Code::Resized,
+                format!(
+                    "the picture has another size than the map in it ({} sheets of {} pixels)",
+                    superblock.state.sheets, superblock.width
+                ),
+            ));
+        }
+        Ok(Store::assemble(Parts {
+            geometry: geometry.with_sheets(superblock.state.sheets)?,
+            clusters,
+            live: None,
+            log: None,
+            clock: environment.clock,
+            entropy: environment.entropy,
+            check_node: environment.check_node,
+            superblock,
+            budget: environment.budget,
+        }))
+    }
+
+    /// Takes over what the log holds beyond the superblock.
+    fn adopt(&mut self, state: State, pages: FxHashMap<u64, Box<Page>>, geometry: Geometry) {
+        self.state = state;
+        self.geometry = geometry;
+        self.space.grow(geometry);
+        for (cluster, page) in pages {
+            // What each page is was never logged: the table says it once all are in place.
+            let kind = if crate::vat::page::is_page(&geometry, cluster) {
+                PageKind::Table
+            } else {
+                PageKind::Node
+            };
+            self.install(cluster, Arc::new(*page), kind);
+        }
+        let data: Vec<u64> = self
+            .dirty
+            .iter()
+            .filter(|(_, page)| page.kind == PageKind::Node)
+            .map(|(&cluster, _)| cluster)
+            .collect();
+        for cluster in data {
+            match self.record(cluster).map(|record| record.kind) {
+                Ok(crate::vat::Kind::Node) => {}
+                Ok(crate::vat::Kind::Free) | Err(_) => {
+                    // Freed later in the same log: nobody refers to it any more.
+                    self.dirty.remove(&cluster);
+                }
+                Ok(_) => {
+                    if let Some(page) = self.dirty.get_mut(&cluster) {
+                        page.kind = PageKind::Data;
+                        self.data_pages += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    fn install(&mut self, cluster: u64, page: Arc<Page>, kind: PageKind) {
+        self.dirty.insert(cluster, DirtyPage::recovered(page, kind));
+    }
+}
+
+/// Makes a picture whose pixels were brought from elsewhere a live map: the superblock gets the
+/// sums this picture has, and the picture is sealed.
+///
+/// # Errors
+/// `NotAMap`, `Version`, `Corrupt`; `Resized` when the picture has another size than the map.
+pub fn settle_superblock(live: &Live) -> Result<()> {
+    let mut superblock = pick_superblock(live)?;
+    let geometry = live.geometry();
+    if superblock.width != geometry.width() || superblock.state.sheets > geometry.sheets() {
+        return Err(Error::new(Code::Resized, "the picture has another size than the map in it"));
+    }
+    superblock.sequence += 1;
+    superblock.adler = live.totals_without(&superblock_bands(geometry))?;
+    let slot = slots(geometry)[(superblock.sequence % 2) as usize];
+    live.declare(&[(slot, 1)])?;
+    live.write_run(slot, &superblock.encode()[..])?;
+    live.seal()?;
+    live.mark_clean();
+    Ok(())
+}
+
+/// What a log holds beyond its superblock.
+struct Replay {
+    pages: FxHashMap<u64, Box<Page>>,
+    touched: Vec<BandSums>,
+    state: Option<State>,
+    end: Replayed,
+}
+
+impl Replay {
+    fn holds_anything(&self) -> bool {
+        self.end.end.offset > 0
+    }
+}
+
+fn read_log(log: &dyn Storage, superblock: &Superblock) -> Result<Replay> {
+    let mut pages: FxHashMap<u64, Box<Page>> = FxHashMap::default();
+    let mut touched = Vec::new();
+    let mut state = None;
+    let end = replay(log, &superblock.log_salt, &mut |delivery, record| {
+        match record {
+            Record::Page(delta) => {
+                let page = pages.entry(delta.cluster).or_insert_with(|| Box::new([0; CLUSTER]));
+                delta.apply(page);
+            }
+            Record::Intents(intents) => touched.extend(intents.iter().map(|i| BandSums {
+                band: i.band,
+                s1: i.s1,
+                s2: i.s2,
+            })),
+            Record::Grow(_) => {}
+            Record::Root(bytes) => {
+                debug_assert_eq!(delivery, Delivery::Committed);
+                state = Some(State::read(&mut Reader::new(bytes))?);
+            }
+        }
+        Ok(())
+    })?;
+    // Bands past the map's end belong to growth that was never committed.
+    let sheets = state.map_or(superblock.state.sheets, |state: State| state.sheets);
+    let bands = Geometry::new(superblock.width, sheets)?.bands();
+    touched.retain(|band| band.band < bands);
+    Ok(Replay { pages, touched, state, end })
+}
+
+/// Opens the picture at the geometry its IHDR says, or, when that is damaged, at one of the
+/// widths at which a superblock is found.
+fn find_superblock(storage: Arc<dyn Storage>, cache: usize) -> Result<(Live, Superblock)> {
+    let refused = match read_geometry(&*storage) {
+        Ok(geometry) => {
+            let live = Live::open_as(Arc::clone(&storage), geometry)?.with_cache(cache);
+            match pick_superblock(&live) {
+                Ok(superblock) if superblock.width == geometry.width() => {
+                    return Ok((live, superblock));
+                }
+                Ok(superblock) => Error::new(
+                    Code::Resized,
+                    format!(
+                        "the picture is {} pixels wide, the map in it {}",
+                        geometry.width(),
+                        superblock.width
+                    ),
+                ),
+                Err(error) => error,
+            }
+        }
+        Err(error) if error.code() == Code::Corrupt => error,
+        Err(error) => return Err(error),
+    };
+    for geometry in probe_widths(&*storage)? {
+        let live = Live::open_as(Arc::clone(&storage), geometry)?.with_cache(cache);
+        if let Ok(superblock) = pick_superblock(&live)
+            && superblock.width == geometry.width()
+        {
+            return Ok((live, superblock));
+        }
+    }
+    Err(refused)
+}
+
+/// The newer of the superblocks that are whole.
+fn pick_superblock(clusters: &dyn Clusters) -> Result<Superblock> {
+    let mut best: Option<Superblock> = None;
+    let mut refused: Option<Error> = None;
+    for slot in slots(clusters.geometry()) {
+        let mut bytes = [0; CLUSTER];
+        let found =
+            clusters.read_run(slot, &mut bytes).and_then(|()| Superblock::decode(&bytes, slot));
+        match found {
+            Ok(Some(superblock)) => {
+                if best.as_ref().is_none_or(|best| best.sequence < superblock.sequence) {
+                    best = Some(superblock);
+                }
+            }
+            Ok(None) => {}
+            // A version this build cannot read outranks mere damage.
+            Err(error) => match &refused {
+                Some(before) if before.code() == Code::Version => {}
+                _ => refused = Some(error),
+            },
+        }
+    }
+    match (best, refused) {
+        (_, Some(error)) if error.code() == Code::Version => Err(error),
+        (Some(superblock), _) => Ok(superblock),
+        (None, Some(error)) => {
+            Err(Error::corrupt(format!("both superblocks are damaged: {error}")))
+        }
+        (None, None) => Err(Error::new(Code::NotAMap, "a PNG, but there is no map in it")),
+    }
+}

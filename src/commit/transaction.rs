@@ -1,0 +1,198 @@
+//! Group commit: all changes so far become durable as one transaction.
+//!
+//! In two steps, so that readers need not wait for the disk: [`Store::prepare`] builds the
+//! transaction under the caller's lock, [`Prepared::write`] carries it to the disk without one,
+//! and [`Store::finish`] takes note of the outcome.
+
+use std::sync::Arc;
+
+use super::store::{PageKind, Store};
+use crate::base::bytes::u32_at;
+use crate::base::checksum::crc32;
+use crate::base::limits::CLUSTER;
+use crate::base::{Error, Result};
+use crate::container::Live;
+use crate::vat::Record;
+use crate::vat::page as table;
+use crate::wal::{LogFile, Pending};
+
+/// A transaction on its way to the disk.
+pub struct Prepared {
+    live: Arc<Live>,
+    log: Arc<LogFile>,
+    pending: Option<Pending>,
+    sync_data: bool,
+}
+
+impl Prepared {
+    /// Returns once the transaction is durable: its file data first, then its log frames.
+    ///
+    /// # Errors
+    /// `Io` or `NoSpace` from below.
+    pub fn write(&self) -> Result<()> {
+        if self.sync_data {
+            self.live.sync()?;
+        }
+        if let Some(pending) = &self.pending {
+            self.log.append(pending)?;
+            self.log.sync()?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Seals everything changed since the last commit into a transaction. `None` when the map
+    /// keeps no log (the checkpoint then is its only commit) or nothing changed.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` while reading pages of the table; `ReadOnly`, `Poisoned`.
+    pub fn prepare(&mut self) -> Result<Option<Prepared>> {
+        self.check_writable()?;
+        let Some(live) = self.live.clone() else { return Ok(None) };
+        if self.log.is_none() {
+            return Ok(None);
+        }
+        let pages = self.finish_pages();
+        let pages = self.poisoned(pages)?;
+        if pages.is_empty() && !self.data_unsynced {
+            return Ok(None);
+        }
+        self.state.generation += 1;
+        self.state.modified = nanoseconds(self.clock.now());
+        let mut root = Vec::with_capacity(256);
+        self.state.put(&mut root);
+        // A checkpoint will write these pages home, and may be cut short: what it takes to mend
+        // the bands it touches travels with the transaction.
+        let runs: Vec<(u64, u32)> = pages.iter().map(|&cluster| (cluster, 1)).collect();
+        let intents = live.declare(&runs).map(super::checkpoint::intents);
+        let intents = self.poisoned(intents)?;
+        let Some(log) = &mut self.log else { return Ok(None) };
+        log.writer.intents(&intents);
+        for cluster in pages {
+            let Some(dirty) = self.dirty.get_mut(&cluster) else { continue };
+            log.writer.page(cluster, dirty.logged.as_deref(), &dirty.page);
+            dirty.logged = Some(Arc::clone(&dirty.page));
+            self.logged.insert(cluster);
+        }
+        log.writer.commit(&root)?;
+        let pending = log.writer.take();
+        self.meter.commits.add(1);
+        self.meter.log_bytes.add(pending.as_ref().map_or(0, |p| p.bytes.len() as u64));
+        self.freed_in_flight.append(&mut self.freed);
+        let sync_data = std::mem::take(&mut self.data_unsynced);
+        Ok(Some(Prepared { live, log: Arc::clone(&log.file), pending, sync_data }))
+    }
+
+    /// Takes note of what became of a transaction; must follow every [`Store::prepare`] before
+    /// the next one.
+    ///
+    /// # Errors
+    /// The outcome's own, after which the map refuses to be written.
+    pub fn finish(&mut self, outcome: Result<()>) -> Result<()> {
+        self.poisoned(outcome)?;
+        for (first, count) in std::mem::take(&mut self.freed_in_flight) {
+            let in_log =
+                (first..first + u64::from(count)).any(|cluster| self.logged.contains(&cluster));
+            if in_log {
+                self.quarantine.push((first, count));
+            } else {
+                self.space.give_back(first, count);
+            }
+        }
+        Ok(())
+    }
+
+    /// Prepares, writes and finishes in one go.
+    ///
+    /// # Errors
+    /// Those of the three steps.
+    pub fn commit(&mut self) -> Result<()> {
+        match self.prepare()? {
+            Some(prepared) => {
+                let outcome = prepared.write();
+                self.finish(outcome)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the log or the dirty pages have grown so far that a checkpoint is due.
+    pub fn checkpoint_due(&self) -> bool {
+        self.dirty.len() * CLUSTER > self.budget.dirty || self.log_len() > self.budget.log
+    }
+
+    /// Gives every changed page its checksums; returns their clusters in ascending order.
+    pub(super) fn finish_pages(&mut self) -> Result<Vec<u64>> {
+        let mut changed = std::mem::take(&mut self.unlogged);
+        changed.retain(|cluster| self.dirty.get(cluster).is_some_and(|page| page.changed));
+        changed.sort_unstable();
+        changed.dedup();
+        let mut sums = Vec::with_capacity(changed.len());
+        for &cluster in &changed {
+            let generation = self.state.generation + 1;
+            let seed = self.seed;
+            let Some(dirty) = self.dirty.get_mut(&cluster) else { continue };
+            if dirty.kind == PageKind::Table {
+                continue;
+            }
+            if dirty.kind == PageKind::Node {
+                stamp_node(Arc::make_mut(&mut dirty.page), seed, cluster, generation);
+            }
+            sums.push((cluster, crc32(&dirty.page[..])));
+        }
+        for (cluster, crc) in sums {
+            let record = self.record(cluster)?;
+            if record.crc != crc {
+                self.set_record(cluster, Record { crc, ..record })?;
+            }
+        }
+        // The records have dirtied more pages of the table.
+        changed.append(&mut self.unlogged);
+        changed.sort_unstable();
+        changed.dedup();
+        for &cluster in &changed {
+            let seed = self.seed;
+            let Some(dirty) = self.dirty.get_mut(&cluster) else { continue };
+            dirty.changed = false;
+            if dirty.kind == PageKind::Table {
+                table::finish(seed, cluster, Arc::make_mut(&mut dirty.page));
+            }
+        }
+        Ok(changed)
+    }
+}
+
+/// Nanoseconds since 1970, saturating.
+pub(super) fn nanoseconds(time: crate::base::env::Timestamp) -> i64 {
+    time.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(time.nanos))
+}
+
+/// The header every node begins with: `crc32 u32` over bytes 4..4096 seeded with the map's seed,
+/// then four bytes of the tree's, `cluster u64`, `generation u64`.
+fn stamp_node(page: &mut [u8; CLUSTER], seed: u32, cluster: u64, generation: u64) {
+    page[8..16].copy_from_slice(&cluster.to_le_bytes());
+    page[16..24].copy_from_slice(&generation.to_le_bytes());
+    let crc = crate::base::checksum::crc32_continue(seed, &page[4..]);
+    page[..4].copy_from_slice(&crc.to_le_bytes());
+}
+
+impl Store {
+    /// Checks the header that [`stamp_node`] wrote.
+    ///
+    /// # Errors
+    /// `Corrupt` naming both checksums, or the other cluster the node says it belongs to.
+    pub(super) fn check_node_header(&self, page: &[u8; CLUSTER], cluster: u64) -> Result<()> {
+        let expected = u32_at(page, 0);
+        let found = crate::base::checksum::crc32_continue(self.seed, &page[4..]);
+        if expected != found {
+            return Err(Error::checksum(cluster, expected, found));
+        }
+        let own = crate::base::bytes::u64_at(page, 8);
+        if own != cluster {
+            return Err(Error::corrupt(format!("a tree node says it belongs in cluster {own}"))
+                .at_cluster(cluster));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,264 @@
+//! Buffered writes: file data that has no place yet.
+//!
+//! A file's buffered bytes lie in blocks of 128 KiB, each with the ranges that were written. The
+//! size and times a buffered write gives are kept here too and reach the inode together with
+//! the data, so a crash never shows a size without its bytes.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use crate::base::env::Timestamp;
+
+/// Bytes of a block; the logical size of a compressed extent.
+pub const BLOCK: usize = 128 << 10;
+/// Emptied blocks kept for reuse: fresh memory is slower to fill than to copy.
+const SPARE: usize = 256;
+
+/// One block: bytes, and which of them were written.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    bytes: Vec<u8>,
+    /// Disjoint, ascending, not touching: offsets in the block.
+    ranges: Vec<(u32, u32)>,
+}
+
+impl Block {
+    fn write(&mut self, at: usize, data: &[u8]) {
+        let end = at + data.len();
+        if self.bytes.len() < at {
+            self.bytes.resize(at, 0);
+        }
+        let over = data.len().min(self.bytes.len() - at);
+        self.bytes[at..at + over].copy_from_slice(&data[..over]);
+        self.bytes.extend_from_slice(&data[over..]);
+        self.mark(at as u32, end as u32);
+    }
+
+    fn mark(&mut self, mut start: u32, mut end: u32) {
+        match self.ranges.last_mut() {
+            None => return self.ranges.push((start, end)),
+            Some(last) if last.1 == start => {
+                last.1 = end;
+                return;
+            }
+            Some(_) => {}
+        }
+        let first = self.ranges.partition_point(|range| range.1 < start);
+        let mut last = first;
+        while let Some(range) = self.ranges.get(last).filter(|range| range.0 <= end) {
+            start = start.min(range.0);
+            end = end.max(range.1);
+            last += 1;
+        }
+        self.ranges.splice(first..last, [(start, end)]);
+    }
+
+    fn cut(&mut self, at: u32) {
+        self.ranges.retain(|range| range.0 < at);
+        if let Some(last) = self.ranges.last_mut() {
+            last.1 = last.1.min(at);
+        }
+        self.bytes.truncate(at as usize);
+    }
+}
+
+/// What is buffered of one file.
+#[derive(Debug)]
+pub(super) struct FileBuffer {
+    blocks: BTreeMap<u64, Block>,
+    /// The size with the buffered writes, in bytes.
+    pub size: u64,
+    /// Time of the last buffered write.
+    pub modified: Timestamp,
+    pub importance: u8,
+}
+
+impl FileBuffer {
+    /// Stretches of written bytes that follow each other, in file order: (offset, length).
+    pub fn stretches(&self) -> Vec<(u64, u64)> {
+        let mut stretches: Vec<(u64, u64)> = Vec::new();
+        for (&number, block) in &self.blocks {
+            let base = number * BLOCK as u64;
+            for &(start, end) in &block.ranges {
+                let (start, end) = (base + u64::from(start), base + u64::from(end));
+                match stretches.last_mut() {
+                    Some((offset, length)) if *offset + *length == start => *length = end - *offset,
+                    _ => stretches.push((start, end - start)),
+                }
+            }
+        }
+        stretches
+    }
+
+    /// Copies the buffered bytes of `offset..offset + out.len()` over `out`.
+    pub fn overlay(&self, offset: u64, out: &mut [u8]) {
+        let end = offset + out.len() as u64;
+        for (&number, block) in self.blocks.range(offset / BLOCK as u64..) {
+            let base = number * BLOCK as u64;
+            if base >= end {
+                break;
+            }
+            for &(start, stop) in &block.ranges {
+                let from = (base + u64::from(start)).max(offset);
+                let to = (base + u64::from(stop)).min(end);
+                if from < to {
+                    out[(from - offset) as usize..(to - offset) as usize].copy_from_slice(
+                        &block.bytes[(from - base) as usize..(to - base) as usize],
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The buffered writes of all files.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    files: FxHashMap<u64, FileBuffer>,
+    /// Bytes held in blocks.
+    bytes: usize,
+    /// More makes a flush due.
+    limit: usize,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Buffers {
+    pub fn new(limit: usize) -> Buffers {
+        Buffers { files: FxHashMap::default(), bytes: 0, limit, spare: Vec::new() }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.bytes >= self.limit
+    }
+
+    pub fn get(&self, ino: u64) -> Option<&FileBuffer> {
+        self.files.get(&ino)
+    }
+
+    /// Inodes with buffered writes, ascending.
+    pub fn inodes(&self) -> Vec<u64> {
+        let mut inodes: Vec<u64> = self.files.keys().copied().collect();
+        inodes.sort_unstable();
+        inodes
+    }
+
+    /// Begins to buffer a file that has `size` bytes.
+    pub fn begin(&mut self, ino: u64, size: u64, modified: Timestamp, importance: u8) {
+        self.files.entry(ino).or_insert_with(|| FileBuffer {
+            blocks: BTreeMap::new(),
+            size,
+            modified,
+            importance,
+        });
+    }
+
+    /// Buffers a write to a file that was [begun](Buffers::begin).
+    pub fn write(&mut self, ino: u64, offset: u64, data: &[u8], now: Timestamp) {
+        let Some(file) = self.files.get_mut(&ino) else { return };
+        file.size = file.size.max(offset + data.len() as u64);
+        file.modified = now;
+        let mut at = offset;
+        let mut rest = data;
+        while !rest.is_empty() {
+            let within = (at % BLOCK as u64) as usize;
+            let (now, later) = rest.split_at(rest.len().min(BLOCK - within));
+            let block = file.blocks.entry(at / BLOCK as u64).or_insert_with(|| Block {
+                bytes: self.spare.pop().unwrap_or_default(),
+                ranges: Vec::new(),
+            });
+            let before = block.bytes.len();
+            block.write(within, now);
+            self.bytes += block.bytes.len() - before;
+            at += now.len() as u64;
+            rest = later;
+        }
+    }
+
+    /// Forgets what was buffered beyond `size`, which becomes the file's.
+    pub fn truncate(&mut self, ino: u64, size: u64) {
+        let Some(file) = self.files.get_mut(&ino) else { return };
+        file.size = size;
+        let keep = size / BLOCK as u64;
+        for (_, block) in file.blocks.split_off(&(keep + 1)) {
+            self.bytes -= block.bytes.len();
+        }
+        if let Some(block) = file.blocks.get_mut(&keep) {
+            let before = block.bytes.len();
+            block.cut((size % BLOCK as u64) as u32);
+            self.bytes -= before - block.bytes.len();
+            if block.ranges.is_empty() {
+                self.bytes -= block.bytes.len();
+                file.blocks.remove(&keep);
+            }
+        }
+    }
+
+    /// Forgets everything buffered of a file.
+    pub fn discard(&mut self, ino: u64) {
+        if let Some(file) = self.files.remove(&ino) {
+            for mut block in file.blocks.into_values() {
+                self.bytes -= block.bytes.len();
+                if self.spare.len() < SPARE {
+                    block.bytes.clear();
+                    self.spare.push(block.bytes);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlapping_writes_leave_the_last_bytes() {
+        let mut buffers = Buffers::new(1 << 20);
+        let now = Timestamp::default();
+        buffers.begin(1, 0, now, 0);
+        let mut model = vec![0u8; 3 * BLOCK];
+        let mut written = vec![false; 3 * BLOCK];
+        let mut seed = 7u64;
+        for step in 0..400u64 {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let at = (seed >> 20) as usize % (3 * BLOCK - 5000);
+            let length = (seed >> 44) as usize % 5000;
+            let data = vec![step as u8; length];
+            buffers.write(1, at as u64, &data, now);
+            model[at..at + length].copy_from_slice(&data);
+            written[at..at + length].fill(true);
+        }
+        let file = buffers.get(1).unwrap();
+        let mut out = vec![0; 3 * BLOCK];
+        file.overlay(0, &mut out);
+        assert_eq!(out, model);
+        let mut covered = vec![false; 3 * BLOCK];
+        for (offset, length) in file.stretches() {
+            covered[offset as usize..(offset + length) as usize].fill(true);
+        }
+        assert_eq!(covered, written);
+        buffers.discard(1);
+        assert_eq!(buffers.bytes(), 0);
+    }
+
+    #[test]
+    fn truncation_forgets_what_is_behind() {
+        let mut buffers = Buffers::new(1 << 20);
+        let now = Timestamp::default();
+        buffers.begin(1, 0, now, 0);
+        buffers.write(1, 0, &vec![1; 2 * BLOCK + 10], now);
+        buffers.truncate(1, BLOCK as u64 + 5);
+        assert_eq!(buffers.get(1).unwrap().stretches(), [(0, BLOCK as u64 + 5)]);
+        buffers.write(1, BLOCK as u64 + 9, &[2], now);
+        let mut out = [9; 6];
+        buffers.get(1).unwrap().overlay(BLOCK as u64 + 4, &mut out);
+        assert_eq!(out, [1, 9, 9, 9, 9, 2]);
+    }
+}

@@ -1,0 +1,259 @@
+//! Layer 6: filesystem meaning. Names, file data, delayed allocation, snapshots, placement.
+//!
+//! [`Fs`] owns the store and everything that is decided per file. Reading methods take `&self`
+//! and a [`View`]: the present, or a snapshot. Changing methods take `&mut self` and always
+//! concern the present. Inodes are numbers; walking paths is [`path`]'s business.
+//!
+//! * [`inode`], [`dir`], [`xattr`]: the items of the tree;
+//! * [`head`]: reading and changing the present tree;
+//! * [`ops`]: creating, linking, renaming, removing;
+//! * [`buffer`], [`write`], [`flush`]: file data on its way in;
+//! * [`read`]: file data on its way out;
+//! * [`range`]: truncation, holes, clones;
+//! * [`snapshot`], [`settings`], [`rules`]: the catalog and what it says;
+//! * [`survey`]: facts about the whole.
+
+pub mod buffer;
+pub mod dir;
+pub mod flush;
+pub mod head;
+pub mod import;
+pub mod inode;
+pub mod ops;
+pub mod path;
+pub mod place;
+pub mod range;
+pub mod read;
+pub mod recompress;
+pub mod rules;
+pub mod settings;
+pub mod snapshot;
+pub mod survey;
+pub mod write;
+pub mod xattr;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use rustc_hash::FxHashMap;
+
+use crate::base::env::Timestamp;
+use crate::base::{Code, Error, Result};
+use crate::codec::frame::{Compressor, Decompressor};
+use crate::commit::{Root, Store};
+
+use buffer::Buffers;
+pub use inode::{FileType, Inode};
+pub use settings::{Compression, Settings};
+
+/// Inode number of the root directory.
+pub const ROOT: u64 = 1;
+/// Object of the catalog's items and of the orphan list.
+pub(crate) const SYSTEM: u64 = 0;
+/// The first inode number given to anything but the root.
+pub const FIRST_OBJECT: u64 = 2;
+
+/// Which state of the filesystem is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// The present, buffered writes included.
+    Head,
+    /// A snapshot's tree.
+    Snapshot(Root),
+}
+
+#[derive(Clone, Debug)]
+struct BlockWeight;
+
+impl Weighter<u64, Arc<Vec<u8>>> for BlockWeight {
+    fn weight(&self, _: &u64, block: &Arc<Vec<u8>>) -> u64 {
+        block.len() as u64 + 64
+    }
+}
+
+/// A filesystem in a store.
+pub struct Fs {
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    buffers: Buffers,
+    /// How often each inode is held open.
+    open: FxHashMap<u64, u32>,
+    /// Inodes without a name that wait for their last close.
+    orphans: rustc_hash::FxHashSet<u64>,
+    /// Paths of directories, by inode; forgotten as a whole when one is renamed.
+    directory_paths: FxHashMap<u64, Arc<[u8]>>,
+    /// Decompressed frames by first cluster.
+    blocks: Cache<u64, Arc<Vec<u8>>, BlockWeight>,
+    compressor: Compressor,
+    decompressors: Mutex<Vec<Decompressor>>,
+    /// Reads observed since the last commit, by first cluster of the extent.
+    heat: Mutex<FxHashMap<u64, u32>>,
+    import: Option<import::Import>,
+    hash_keys: (u64, u64),
+    budget: usize,
+}
+
+impl Fs {
+    fn assemble(store: Store, budget: usize) -> Fs {
+        let uuid = store.superblock().uuid;
+        let half = |bytes: &[u8]| {
+            let mut word = [0; 8];
+            word.copy_from_slice(bytes);
+            u64::from_le_bytes(word)
+        };
+        let hash_keys = (half(&uuid[..8]), half(&uuid[8..]));
+        let blocks = (budget / 2).max(1 << 20);
+        Fs {
+            store,
+            settings: Settings::default(),
+            buffers: Buffers::new((budget / 4).max(1 << 20)),
+            open: FxHashMap::default(),
+            orphans: rustc_hash::FxHashSet::default(),
+            directory_paths: FxHashMap::default(),
+            blocks: Cache::with_weighter(blocks / (128 << 10) + 16, blocks as u64, BlockWeight),
+            compressor: Compressor::new(),
+            decompressors: Mutex::new(Vec::new()),
+            heat: Mutex::new(FxHashMap::default()),
+            import: None,
+            hash_keys,
+            budget,
+        }
+    }
+
+    /// Makes a new filesystem in a new store, and both durable.
+    ///
+    /// # Errors
+    /// As [`Store::found`].
+    pub fn create(store: Store, budget: usize, settings: Settings) -> Result<Fs> {
+        let mut fs = Fs::assemble(store, budget);
+        let now = fs.now();
+        let root = Inode::new(inode::DIRECTORY | 0o755, 0, 0, now, ROOT);
+        fs.store.atomically(|store| {
+            store.state_mut().head.counters.directories = 1;
+            head::put_inode(store, ROOT, &root)
+        })?;
+        fs.settings = settings.clone();
+        fs.configure(settings)?;
+        fs.store.found()?;
+        Ok(fs)
+    }
+
+    /// Opens the filesystem of a store. Removes what was left of files that were open without a
+    /// name when the map was last in use.
+    ///
+    /// # Errors
+    /// `Corrupt` when the root directory or the settings are damaged, `Io`.
+    pub fn open(store: Store, budget: usize) -> Result<Fs> {
+        let mut fs = Fs::assemble(store, budget);
+        fs.settings = fs.read_settings()?;
+        let root = fs.inode(&fs.store.state().head, ROOT)?;
+        if !root.is_directory() {
+            return Err(Error::corrupt("the root of the filesystem is not a directory"));
+        }
+        if !fs.store.is_read_only() {
+            fs.reap_orphans()?;
+        }
+        Ok(fs)
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn root_of(&self, view: View) -> Root {
+        match view {
+            View::Head => self.store.state().head,
+            View::Snapshot(root) => root,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.store.clock().now()
+    }
+
+    /// Checks that `length` bytes from `offset` on stay within the largest file.
+    pub(crate) fn check_range(offset: u64, length: u64) -> Result<u64> {
+        offset
+            .checked_add(length)
+            .filter(|&end| end <= crate::base::limits::MAX_FILE)
+            .ok_or_else(|| Error::new(Code::FileTooBig, "a file ends at 2^63 - 1 bytes"))
+    }
+
+    /// Adds one observed read of an extent.
+    fn note_read(&self, first: u64) {
+        const TRACKED: usize = 1 << 16;
+        let mut heat = self.heat.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = heat.len() < TRACKED;
+        if let Some(count) = heat.get_mut(&first) {
+            *count = count.saturating_add(1);
+        } else if room {
+            heat.insert(first, 1);
+        }
+    }
+
+    /// Writes observed reads into the table: each doubling of the reads since the last time is
+    /// one step of heat. Only when something else is written anyway.
+    fn fold_heat(&mut self) -> Result<()> {
+        let heat = std::mem::take(&mut *self.heat.lock().unwrap_or_else(PoisonError::into_inner));
+        self.store.atomically(|store| {
+            for (first, reads) in heat {
+                store.warm(first, (32 - reads.leading_zeros()) as u8)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Everything written so far becomes durable.
+    ///
+    /// # Errors
+    /// `NoSpace`, `Io`, `Poisoned`.
+    pub fn sync(&mut self) -> Result<()> {
+        self.flush_all(true)?;
+        self.store.commit()?;
+        self.checkpoint_if_due()
+    }
+
+    /// What was written to `ino`, and every name so far, becomes durable.
+    ///
+    /// # Errors
+    /// As [`Fs::sync`].
+    pub fn sync_file(&mut self, ino: u64) -> Result<()> {
+        self.flush(&[ino], true)?;
+        self.store.commit()?;
+        self.checkpoint_if_due()
+    }
+
+    fn checkpoint_if_due(&mut self) -> Result<()> {
+        if self.store.checkpoint_due() { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// Flushes, commits and writes everything home.
+    ///
+    /// # Errors
+    /// As [`Store::checkpoint`].
+    pub fn checkpoint(&mut self) -> Result<()> {
+        self.flush_all(false)?;
+        self.fold_heat()?;
+        self.store.checkpoint()
+    }
+
+    /// As [`Fs::checkpoint`], with parity brought up to date; afterwards the file alone is the
+    /// map, and a strictly valid picture.
+    ///
+    /// # Errors
+    /// As [`Store::checkpoint`].
+    pub fn close(&mut self) -> Result<()> {
+        if self.store.is_read_only() {
+            return Ok(());
+        }
+        self.flush_all(false)?;
+        let nameless: Vec<u64> = self.orphans.iter().copied().collect();
+        self.open.clear();
+        for ino in nameless {
+            self.reap(ino)?;
+        }
+        self.store.close()
+    }
+}

@@ -1,0 +1,194 @@
+//! Reading file data. Every byte that is returned was verified.
+
+use std::sync::{Arc, PoisonError};
+
+use super::{Fs, Inode, View, head};
+use crate::base::limits::CLUSTER;
+use crate::base::{Error, Result};
+use crate::codec::frame::Decompressor;
+use crate::codec::symbolic::{Pattern, Symbol};
+use crate::commit::Root;
+use crate::tree::item::{self, Extent, Source, Stretch};
+use crate::tree::{Cursor, Key};
+
+impl Fs {
+    /// The inode as stored; buffered writes are not seen.
+    pub(super) fn inode(&self, root: &Root, ino: u64) -> Result<Inode> {
+        head::inode(&self.store, root, ino)
+    }
+
+    /// The inode as it is: in the present with the size and times of buffered writes.
+    ///
+    /// # Errors
+    /// `NotFound`, `Corrupt`, `Io`.
+    pub fn stat(&self, view: View, ino: u64) -> Result<Inode> {
+        let mut inode = self.inode(&self.root_of(view), ino)?;
+        if view == View::Head
+            && let Some(buffer) = self.buffers.get(ino)
+        {
+            inode.size = buffer.size;
+            inode.modified = buffer.modified;
+            inode.changed = inode.changed.max(buffer.modified);
+            let buffered: u64 = buffer.stretches().iter().map(|(_, length)| length).sum();
+            inode.allocated = inode.allocated.max(buffered.min(inode.size));
+        }
+        Ok(inode)
+    }
+
+    /// Reads from `offset` on; returns how many bytes there were, fewer only at the end.
+    ///
+    /// # Errors
+    /// `NotFound`, `IsDirectory`, `Invalid`; `Corrupt` naming path, offset, cluster and both
+    /// checksums, in which case no byte is returned; `Io`.
+    pub fn read(&self, view: View, ino: u64, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        let root = self.root_of(view);
+        let buffer = if view == View::Head { self.buffers.get(ino) } else { None };
+        let size = match buffer {
+            Some(buffer) => buffer.size,
+            None => {
+                let inode = self.inode(&root, ino)?;
+                self.expect_regular(&inode)?;
+                inode.size
+            }
+        };
+        let length = size.saturating_sub(offset).min(buf.len() as u64) as usize;
+        if length == 0 {
+            return Ok(0);
+        }
+        let buf = &mut buf[..length];
+        let result = self.read_stored(&root, ino, offset, buf);
+        if let Err(error) = result {
+            buf.fill(0);
+            return Err(match self.path_of(view, ino) {
+                Ok(Some(path)) => error.at_path(&path),
+                _ => error,
+            });
+        }
+        if let Some(buffer) = buffer {
+            buffer.overlay(offset, buf);
+        }
+        Ok(length)
+    }
+
+    /// Fills `buf` with the stored bytes from `offset` on; zeros where there are none.
+    pub(super) fn read_stored(
+        &self,
+        root: &Root,
+        ino: u64,
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<()> {
+        let end = offset + buf.len() as u64;
+        let key = Key::new(ino, item::DATA, offset);
+        let mut cursor = Cursor::at_floor(&self.store, root, key)?;
+        let mut at = offset;
+        while at < end {
+            let Some(item) = cursor.next_in(key)? else { break };
+            let start = item.key.offset;
+            if start >= end {
+                break;
+            }
+            let stretch = Stretch::decode(item.key, &item)?;
+            let stop = start + stretch.length;
+            if stop <= at {
+                continue;
+            }
+            if start > at {
+                buf[(at - offset) as usize..(start - offset) as usize].fill(0);
+                at = start;
+            }
+            let upto = stop.min(end);
+            let out = &mut buf[(at - offset) as usize..(upto - offset) as usize];
+            self.read_stretch(&stretch, at - start, out).map_err(|error| error.at_offset(at))?;
+            at = upto;
+        }
+        buf[(at - offset) as usize..].fill(0);
+        Ok(())
+    }
+
+    /// The bytes of a stretch from `skip` on.
+    fn read_stretch(&self, stretch: &Stretch, skip: u64, out: &mut [u8]) -> Result<()> {
+        match &stretch.source {
+            Source::Raw(extent) => {
+                self.note_read(extent.first);
+                self.read_raw(extent, skip as usize + extent.offset as usize, out)
+            }
+            Source::Zstd(extent) => {
+                self.note_read(extent.first);
+                let block = self.block(extent)?;
+                let from = extent.offset as usize + skip as usize;
+                out.copy_from_slice(&block[from..from + out.len()]);
+                Ok(())
+            }
+            Source::Fill(byte) => {
+                out.fill(*byte);
+                Ok(())
+            }
+            Source::Pattern { phase, pattern } => {
+                let pattern = Pattern::new(pattern)
+                    .ok_or_else(|| Error::corrupt("a file item has an impossible pattern"))?;
+                Symbol::Pattern(pattern).expand(u64::from(*phase) + skip, out);
+                Ok(())
+            }
+            Source::Inline(bytes) => {
+                let from = skip as usize;
+                out.copy_from_slice(&bytes[from..from + out.len()]);
+                Ok(())
+            }
+        }
+    }
+
+    /// Bytes of a raw extent: whole clusters straight into `out`, the ends by way of a cluster.
+    fn read_raw(&self, extent: &Extent, from: usize, out: &mut [u8]) -> Result<()> {
+        let mut at = from;
+        let mut rest = out;
+        while !rest.is_empty() {
+            let within = at % CLUSTER;
+            let cluster = extent.first + (at / CLUSTER) as u64;
+            let whole = rest.len() / CLUSTER * CLUSTER;
+            if within == 0 && whole > 0 {
+                let (now, later) = rest.split_at_mut(whole);
+                self.store.read_extent(cluster, now)?;
+                at += whole;
+                rest = later;
+                continue;
+            }
+            let take = rest.len().min(CLUSTER - within);
+            let (now, later) = rest.split_at_mut(take);
+            let mut bytes = [0; CLUSTER];
+            self.store.read_extent(cluster, &mut bytes)?;
+            now.copy_from_slice(&bytes[within..within + take]);
+            at += take;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// The decompressed content of a frame's extent, from the cache or the map.
+    pub(super) fn block(&self, extent: &Extent) -> Result<Arc<Vec<u8>>> {
+        if let Some(block) = self.blocks.get(&extent.first)
+            && block.len() == extent.logical as usize
+        {
+            return Ok(block);
+        }
+        let mut stored = vec![0; usize::from(extent.clusters) * CLUSTER];
+        self.store.read_extent(extent.first, &mut stored)?;
+        let mut content = vec![0; extent.logical as usize];
+        let mut decompressor = self.decompressor();
+        let outcome = decompressor.decompress(&stored[..extent.stored as usize], &mut content);
+        self.decompressors.lock().unwrap_or_else(PoisonError::into_inner).push(decompressor);
+        outcome.map_err(|error| error.at_cluster(extent.first))?;
+        let content = Arc::new(content);
+        self.blocks.insert(extent.first, Arc::clone(&content));
+        Ok(content)
+    }
+
+    fn decompressor(&self) -> Decompressor {
+        self.decompressors.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// (hits, misses, bytes held) of the cache of decompressed blocks.
+    pub fn block_figures(&self) -> (u64, u64, u64) {
+        (self.blocks.hits(), self.blocks.misses(), self.blocks.weight())
+    }
+}

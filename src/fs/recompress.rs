@@ -1,0 +1,125 @@
+//! Rewriting stored data: compressing it, or moving it. What is written is read back and
+//! compared before the original is let go.
+
+use super::flush::{Manner, store_bytes};
+use super::range::{clear, insert};
+use super::{Fs, View, head};
+use crate::base::limits::MAX_RAW_EXTENT;
+use crate::base::{Code, Error, Result};
+use crate::tree::item::{Source, Stretch};
+
+/// What a rewriting changed, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    pub files: u64,
+    pub logical: u64,
+    pub stored_before: u64,
+    pub stored_after: u64,
+}
+
+impl Fs {
+    /// Compresses a file's raw data at `level`, whatever the map's policy. Parts that would not
+    /// become smaller stay as they are.
+    ///
+    /// # Errors
+    /// `Corrupt` (the file is left alone), `NoSpace`, `ReadOnly`.
+    pub fn compress_file(&mut self, ino: u64, level: i32) -> Result<Rewritten> {
+        self.flush(&[ino], false)?;
+        let inode = self.inode(&self.root_of(View::Head), ino)?;
+        self.expect_regular(&inode)?;
+        let mut raw = false;
+        let mut before = 0;
+        self.for_stretches(View::Head, ino, 0, &mut |_, stretch| {
+            raw |= matches!(stretch.source, Source::Raw(_));
+            before += stored(stretch);
+            Ok(true)
+        })?;
+        if !raw {
+            return Ok(Rewritten::default());
+        }
+        let manner =
+            Manner { compress: true, level, importance: inode.importance, through_log: false };
+        self.rewrite(ino, manner)?;
+        let mut after = 0;
+        self.for_stretches(View::Head, ino, 0, &mut |_, stretch| {
+            after += stored(stretch);
+            Ok(true)
+        })?;
+        Ok(Rewritten {
+            files: u64::from(after < before),
+            logical: inode.size,
+            stored_before: before,
+            stored_after: after,
+        })
+    }
+
+    /// Stores the data of a file anew. Times stay as they are: the content did not change.
+    pub(super) fn rewrite(&mut self, ino: u64, manner: Manner) -> Result<()> {
+        let size = self.inode(&self.root_of(View::Head), ino)?.size;
+        let mut at = 0;
+        let mut bytes = Vec::new();
+        while let Some((start, end)) = self.next_data(ino, at, size)? {
+            bytes.clear();
+            bytes.resize((end - start) as usize, 0);
+            let root = self.root_of(View::Head);
+            self.read_stored(&root, ino, start, &mut bytes)?;
+            let compressor = &mut self.compressor;
+            let blocks = &self.blocks;
+            self.store.atomically(|store| {
+                let mut inode = head::inode(store, &store.state().head, ino)?;
+                // The old extents go only with the transaction that brings the new ones.
+                clear(store, ino, &mut inode, start, end)?;
+                store_bytes(store, compressor, manner, &bytes, &mut |store, at, stretch| {
+                    if let Source::Zstd(extent) = &stretch.source {
+                        blocks.remove(&extent.first);
+                    }
+                    insert(store, ino, &mut inode, start + at, &stretch)
+                })?;
+                head::put_inode(store, ino, &inode)
+            })?;
+            let mut again = vec![0; bytes.len()];
+            let root = self.root_of(View::Head);
+            self.read_stored(&root, ino, start, &mut again)?;
+            if again != bytes {
+                return Err(
+                    Error::new(Code::Io, "rewritten data read back different").at_offset(start)
+                );
+            }
+            at = end;
+            self.commit_if_wasteful()?;
+        }
+        Ok(())
+    }
+
+    /// The next range, at most a raw extent long, that holds data in extents.
+    fn next_data(&self, ino: u64, from: u64, size: u64) -> Result<Option<(u64, u64)>> {
+        let mut range: Option<(u64, u64)> = None;
+        self.for_stretches(View::Head, ino, from, &mut |start, stretch| {
+            let (start, end) = (start.max(from), start + stretch.length);
+            match (&mut range, &stretch.source) {
+                (None, Source::Raw(_) | Source::Zstd(_)) => range = Some((start, end)),
+                (Some((_, stop)), Source::Raw(_) | Source::Zstd(_)) if *stop == start => {
+                    *stop = end
+                }
+                (None, _) => return Ok(true),
+                _ => return Ok(false),
+            }
+            Ok(range.is_none_or(|(from, to)| to - from < MAX_RAW_EXTENT as u64))
+        })?;
+        Ok(range.map(|(start, end)| {
+            (start, end.min(size.max(start)).min(start + MAX_RAW_EXTENT as u64))
+        }))
+    }
+}
+
+/// A stretch's share of the bytes its extent is stored in.
+fn stored(stretch: &Stretch) -> u64 {
+    match &stretch.source {
+        Source::Raw(_) | Source::Inline(_) => stretch.length,
+        Source::Zstd(extent) => {
+            (u128::from(extent.stored) * u128::from(stretch.length)
+                / u128::from(extent.logical.max(1))) as u64
+        }
+        Source::Fill(_) | Source::Pattern { .. } => 0,
+    }
+}

@@ -1,0 +1,388 @@
+//! Layer 8: the façade. A [`Map`] is a filesystem in a picture, shared by threads.
+//!
+//! Readers share one lock; a writer holds it alone while it changes memory. Waiting for the disk
+//! at a commit happens outside of it, so readers do not wait for it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::base::checksum::crc32;
+use crate::base::env::{Clock, Entropy, SystemEntropy};
+use crate::base::limits::DEFAULT_CACHE;
+use crate::base::{Code, Error, Result};
+use crate::commit::open::{Environment, NewMap, settle_superblock};
+use crate::commit::store::Budget;
+use crate::commit::{Page, Store};
+use crate::container::detect::{Form, detect};
+use crate::container::pack::{self, Edits, Progress};
+use crate::container::{Clusters, Packed, foreign};
+use crate::fs::{FIRST_OBJECT, Fs, Settings};
+use crate::storage::Storage;
+use crate::storage::mem::MemStorage;
+use crate::tree::node;
+use crate::vat::{Kind, Record, page as table};
+
+/// How to make or open a map.
+#[derive(Clone)]
+pub struct Options {
+    /// Picture width in pixels, a power of two from 256 to 8192; by `expected_size` where `None`.
+    pub width: Option<u32>,
+    /// Bytes of file data to be expected, for choosing the width.
+    pub expected_size: u64,
+    /// Budget of all caches and buffers together, in bytes.
+    pub cache_bytes: usize,
+    /// What a new map starts with.
+    pub settings: Settings,
+    /// Random where `None`.
+    pub uuid: Option<[u8; 16]>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Options {
+    /// The defaults, with the time from `clock`.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Options {
+        Options {
+            width: None,
+            expected_size: 0,
+            cache_bytes: DEFAULT_CACHE,
+            settings: Settings::default(),
+            uuid: None,
+            clock,
+            entropy: Arc::new(SystemEntropy),
+        }
+    }
+
+    fn environment(&self) -> Environment {
+        Environment {
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            check_node: node::check,
+            budget: Budget::of(self.cache_bytes * 3 / 4),
+            band_cache: self.cache_bytes / 4,
+        }
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Default for Options {
+    fn default() -> Self {
+        Options::with_clock(Arc::new(crate::base::env::SystemClock))
+    }
+}
+
+/// The width for a map that will hold about `bytes` of file data: small pictures keep the rows
+/// of a cluster close together on the disk, large ones stay below the height viewers accept.
+pub fn width_for(bytes: u64) -> u32 {
+    match bytes {
+        0..=0x0010_0000 => 256,
+        0x0010_0001..=0x1000_0000 => 512,
+        0x1000_0001..=0x6000_0000 => 1024,
+        0x6000_0001..=0x1_8000_0000 => 2048,
+        0x1_8000_0001..=0x6_0000_0000 => 4096,
+        _ => 8192,
+    }
+}
+
+/// Rows libpng accepts by default, and pixels Pillow does.
+pub const LIBPNG_ROWS: u64 = 1_000_000;
+pub const PILLOW_PIXELS: u64 = 178_956_970;
+
+/// Which form a map was opened in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenForm {
+    Live,
+    Packed,
+}
+
+/// A map, open.
+pub struct Map {
+    fs: RwLock<Fs>,
+    /// One commit at a time goes to the disk, in the order they were prepared.
+    commits: Mutex<()>,
+    memory: Option<Arc<MemStorage>>,
+    form: OpenForm,
+}
+
+impl Map {
+    fn assemble(fs: Fs, memory: Option<Arc<MemStorage>>, form: OpenForm) -> Map {
+        Map { fs: RwLock::new(fs), commits: Mutex::new(()), memory, form }
+    }
+
+    /// A new map in memory.
+    ///
+    /// # Errors
+    /// `Invalid` for the width or the settings.
+    pub fn create(options: &Options) -> Result<Map> {
+        let memory = Arc::new(MemStorage::new());
+        let fs = Map::lay_out(Arc::clone(&memory) as Arc<dyn Storage>, None, options)?;
+        Ok(Map::assemble(fs, Some(memory), OpenForm::Live))
+    }
+
+    /// A new map in `storage`, with its log in `log`. Without a log the map is only whole after
+    /// a checkpoint: for maps that are built in one go and renamed into place.
+    ///
+    /// # Errors
+    /// `Invalid` for the width or the settings, `Io`, `NoSpace`.
+    pub fn create_on(
+        storage: Arc<dyn Storage>,
+        log: Option<Arc<dyn Storage>>,
+        options: &Options,
+    ) -> Result<Map> {
+        Ok(Map::assemble(Map::lay_out(storage, log, options)?, None, OpenForm::Live))
+    }
+
+    fn lay_out(
+        storage: Arc<dyn Storage>,
+        log: Option<Arc<dyn Storage>>,
+        options: &Options,
+    ) -> Result<Fs> {
+        let new = NewMap {
+            width: options.width.unwrap_or_else(|| width_for(options.expected_size)),
+            uuid: options.uuid,
+            parity: options.settings.parity,
+            label: options.settings.label.clone(),
+            first_object: FIRST_OBJECT,
+        };
+        let store = Store::create(storage, log, new, options.environment())?;
+        Fs::create(store, options.cache_bytes, options.settings.clone())
+    }
+
+    /// A map from the bytes of a file, in memory and writable, whatever its form.
+    ///
+    /// # Errors
+    /// As [`Map::open_on`]; `Truncated` for a re-saved picture that ends early.
+    pub fn open(bytes: Vec<u8>, options: &Options) -> Result<Map> {
+        let source = Arc::new(MemStorage::from_vec(bytes));
+        let memory = match detect(&*source)? {
+            Form::Live(_) => source,
+            _ => {
+                let target = Arc::new(MemStorage::new());
+                let storage = Arc::clone(&target) as Arc<dyn Storage>;
+                Map::unpack(source, storage, options, &mut |_, _| Ok(()))?;
+                target
+            }
+        };
+        Map::open_memory(memory, options)
+    }
+
+    fn open_memory(memory: Arc<MemStorage>, options: &Options) -> Result<Map> {
+        let storage = Arc::clone(&memory) as Arc<dyn Storage>;
+        let store = Store::open_live(storage, None, true, options.environment())?;
+        Ok(Map::assemble(Fs::open(store, options.cache_bytes)?, Some(memory), OpenForm::Live))
+    }
+
+    /// Opens the map in `storage`. A live one may be written when `writable` and has its log in
+    /// `log`, which is replayed where the map was not closed; a packed one is read-only.
+    ///
+    /// # Errors
+    /// `NotAMap`, `Truncated`, `Resized`, `Version`, `Feature`, `Corrupt`, `Io`; `Unsupported`
+    /// for a picture some other tool saved, which must be [unpacked](Map::unpack) first;
+    /// `ReadOnly` for a packed one that is to be written.
+    pub fn open_on(
+        storage: Arc<dyn Storage>,
+        log: Option<Arc<dyn Storage>>,
+        writable: bool,
+        options: &Options,
+    ) -> Result<Map> {
+        let (store, form) = match detect(&*storage)? {
+            Form::Live(_) => {
+                let store = Store::open_live(storage, log, writable, options.environment())?;
+                (store, OpenForm::Live)
+            }
+            Form::Packed if writable => {
+                return Err(Error::new(
+                    Code::ReadOnly,
+                    "a packed map is read-only; unpack it to change it",
+                ));
+            }
+            Form::Packed => {
+                let packed = Packed::open(storage, options.cache_bytes / 4)?;
+                let store = Store::open_read_only(Arc::new(packed), options.environment())?;
+                (store, OpenForm::Packed)
+            }
+            Form::Foreign => {
+                return Err(Error::new(
+                    Code::Unsupported,
+                    "another tool has saved this picture; unpack it to make it a map again",
+                ));
+            }
+        };
+        Ok(Map::assemble(Fs::open(store, options.cache_bytes)?, None, form))
+    }
+
+    /// Which form the map was opened in.
+    pub fn form(&self) -> OpenForm {
+        self.form
+    }
+
+    /// Reads, together with other readers.
+    pub fn read<T>(&self, body: impl FnOnce(&Fs) -> T) -> T {
+        body(&self.fs.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes, alone.
+    pub fn write<T>(&self, body: impl FnOnce(&mut Fs) -> T) -> T {
+        body(&mut self.fs.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn commit_turn(&self) -> MutexGuard<'_, ()> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything written so far becomes durable. Readers and writers go on meanwhile.
+    ///
+    /// # Errors
+    /// `NoSpace`, `Io`, `Poisoned`.
+    pub fn sync(&self) -> Result<()> {
+        self.sync_with(|fs| fs.flush_all(true))
+    }
+
+    /// What was written to one file, and every name so far, becomes durable.
+    ///
+    /// # Errors
+    /// As [`Map::sync`].
+    pub fn sync_file(&self, ino: u64) -> Result<()> {
+        self.sync_with(|fs| fs.flush(&[ino], true))
+    }
+
+    fn sync_with(&self, flush: impl FnOnce(&mut Fs) -> Result<()>) -> Result<()> {
+        let _turn = self.commit_turn();
+        let prepared = self.write(|fs| {
+            if fs.store.is_read_only() {
+                return Ok(None);
+            }
+            flush(fs)?;
+            fs.store.prepare()
+        })?;
+        let Some(prepared) = prepared else { return Ok(()) };
+        let outcome = prepared.write();
+        self.write(|fs| {
+            fs.store.finish(outcome)?;
+            if fs.store.checkpoint_due() { fs.checkpoint() } else { Ok(()) }
+        })
+    }
+
+    /// Writes everything home: afterwards the file alone is the map.
+    ///
+    /// # Errors
+    /// `NoSpace`, `Io`, `Poisoned`.
+    pub fn checkpoint(&self) -> Result<()> {
+        let _turn = self.commit_turn();
+        self.write(Fs::checkpoint)
+    }
+
+    /// Closes the map: everything is durable, parity is up to date, and the file is a strictly
+    /// valid picture. The log may be deleted afterwards.
+    ///
+    /// # Errors
+    /// `NoSpace`, `Io`, `Poisoned`.
+    pub fn close(&self) -> Result<()> {
+        let _turn = self.commit_turn();
+        self.write(Fs::close)
+    }
+
+    /// The file of a map in memory, closed in between.
+    ///
+    /// # Errors
+    /// `Unsupported` for a map that is not in memory; as [`Map::close`].
+    pub fn to_png(&self) -> Result<Vec<u8>> {
+        let memory = self
+            .memory
+            .as_ref()
+            .ok_or_else(|| Error::new(Code::Unsupported, "the map is a file already; read that"))?;
+        self.close()?;
+        memory.to_vec()
+    }
+
+    /// Writes the packed form, in file order. Parity is left out unless asked for: it is
+    /// computed again when the map is unpacked and written. Returns the bytes written.
+    ///
+    /// # Errors
+    /// Those of `out`; `Cancelled` when `progress` says so; `Corrupt`, `Io`.
+    pub fn pack(
+        &self,
+        parity: bool,
+        out: &mut dyn FnMut(&[u8]) -> Result<()>,
+        progress: &mut Progress<'_>,
+    ) -> Result<u64> {
+        if !self.read(|fs| fs.store.is_read_only()) {
+            self.close()?;
+        }
+        self.read(|fs| {
+            let store = &fs.store;
+            let geometry = store.geometry();
+            let pages = if parity { Vec::new() } else { tables_without_parity(store)? };
+            let replace: Vec<(u64, &[u8])> =
+                pages.iter().map(|(cluster, page)| (*cluster, &page[..])).collect();
+            let blank = |cluster: u64| {
+                !parity && geometry.index_in_sheet(cluster) >= geometry.parity_start()
+            };
+            let edits = Edits { blank: &blank, replace: &replace };
+            pack::pack(&**store.clusters(), edits, out, progress)
+        })
+    }
+
+    /// Writes the live form of a packed map, or of a picture another tool saved, to `target`.
+    ///
+    /// # Errors
+    /// `NotAMap`, `Resized`, `Truncated` (naming how much there is), `Version`, `Corrupt`;
+    /// `Cancelled`, `NoSpace`, `Io`.
+    pub fn unpack(
+        source: Arc<dyn Storage>,
+        target: Arc<dyn Storage>,
+        options: &Options,
+        progress: &mut Progress<'_>,
+    ) -> Result<()> {
+        let live = match detect(&*source)? {
+            Form::Packed => {
+                let packed = Arc::new(Packed::open(source, options.cache_bytes / 4)?);
+                // What cannot be opened is refused before anything is written.
+                let clusters = Arc::clone(&packed) as Arc<dyn Clusters>;
+                drop(Store::open_read_only(clusters, options.environment())?);
+                pack::unpack(&packed, target, progress)?
+            }
+            Form::Live(_) => {
+                return Err(Error::new(Code::Invalid, "the map is in its live form already"));
+            }
+            Form::Foreign => {
+                let imported = foreign::import(&*source, target, progress)?;
+                if !imported.is_complete() {
+                    return Err(Error::new(
+                        Code::Truncated,
+                        format!(
+                            "the picture is cut off: {} of {} rows are there",
+                            imported.rows_recovered, imported.rows
+                        ),
+                    ));
+                }
+                imported.live
+            }
+        };
+        settle_superblock(&live)?;
+        live.sync()
+    }
+}
+
+/// The pages of the table as a map without parity has them: parity sums zero, marked stale.
+fn tables_without_parity(store: &Store) -> Result<Vec<(u64, Box<Page>)>> {
+    let geometry = store.geometry();
+    let seed = crc32(&store.superblock().uuid);
+    let mut pages = Vec::new();
+    for sheet in 0..geometry.sheets() {
+        let base = geometry.cluster(sheet, 0);
+        for at in base..base + u64::from(geometry.vat_pages()) {
+            let mut page = Box::new(*store.table_page(at)?);
+            for cluster in table::covered(&geometry, at) {
+                if let Some(place) = table::place(&geometry, cluster)
+                    && table::read(&page, place.offset)?.kind == Kind::Parity
+                {
+                    table::write(&mut page, place.offset, Record::new(Kind::Parity, 0, 0));
+                }
+            }
+            table::set_parity_stale(&mut page, true);
+            table::finish(seed, at, &mut page);
+            pages.push((at, page));
+        }
+    }
+    Ok(pages)
+}

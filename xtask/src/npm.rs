@@ -1,0 +1,95 @@
+//! The npm side: install once per lock file, build, pack.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::run::{Result, Stamp, Tool, empty_folder, fingerprint, read, root, step, write};
+use crate::wasm;
+
+const MANIFESTS: [&str; 3] = ["package.json", "package-lock.json", "npm/package.json"];
+const SOURCES: [&str; 5] = [
+    "npm/src",
+    "npm/package.json",
+    "npm/tsconfig.json",
+    "package-lock.json",
+    "pkg-template/index.d.ts",
+];
+
+/// Installs the workspace: `aetherflow` and the freshly built `aetherflow-wasm` are links in the
+/// one `node_modules` at the root, beside their dependencies.
+pub fn install() -> Result {
+    wasm::build()?;
+    let stamp = Stamp::new("npm-install");
+    let inputs = fingerprint(&MANIFESTS);
+    let linked = root().join("node_modules/aetherflow-wasm").exists();
+    if linked && stamp.matches(&inputs) {
+        return Ok(());
+    }
+    let locked = root().join("package-lock.json").is_file();
+    step("install npm dependencies", || {
+        Tool::npm()
+            .args([if locked { "ci" } else { "install" }, "--no-audit", "--no-fund"])
+            .advice(
+                "check the connection to the npm registry; when npm says that the lock file does \
+                 not match, run `npm install` and commit package-lock.json",
+            )
+            .run()
+    })?;
+    stamp.set(&fingerprint(&MANIFESTS))
+}
+
+/// Installs and compiles `npm/` to `npm/dist`.
+pub fn build() -> Result {
+    install()?;
+    let stamp = Stamp::new("npm-build");
+    let inputs = fingerprint(&SOURCES);
+    if root().join("npm/dist/cli/main.js").is_file() && stamp.matches(&inputs) {
+        return Ok(());
+    }
+    step("build the npm package", || {
+        Tool::npm().args(["run", "build", "--workspace", "npm"]).run()
+    })?;
+    stamp.set(&inputs)
+}
+
+/// Packs both packages and returns the tarballs.
+pub fn pack() -> Result<Vec<PathBuf>> {
+    build()?;
+    step("pack both packages", || {
+        let folder = empty_folder("npm")?;
+        for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+            write(&root().join("npm").join(licence), &read(&root().join(licence))?)?;
+        }
+        Tool::npm()
+            .args([
+                "pack",
+                "--silent",
+                "--workspace",
+                "pkg",
+                "--workspace",
+                "npm",
+                "--pack-destination",
+            ])
+            .args([&folder])
+            .run()?;
+        let mut tarballs: Vec<PathBuf> = fs::read_dir(&folder)
+            .map_err(|error| format!("cannot read {}: {error}", folder.display()))?
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "tgz"))
+            .collect();
+        tarballs.sort();
+        if tarballs.len() != 2 {
+            return Err(format!(
+                "expected two tarballs in {}, found {}",
+                folder.display(),
+                tarballs.len()
+            ));
+        }
+        for tarball in &tarballs {
+            let bytes = fs::metadata(tarball).map_or(0, |data| data.len());
+            println!("    {} ({} KB)", tarball.display(), bytes / 1000);
+        }
+        Ok(tarballs)
+    })
+}

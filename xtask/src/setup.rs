@@ -1,0 +1,103 @@
+//! What the machine must have, what is fetched when missing, and what is only nice to have.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::run::{Result, Tool, step, words};
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// Node 20 or newer and npm, or a sentence about what is missing.
+pub fn node() -> Result {
+    const ADVICE: &str = "install Node 20 or newer (https://nodejs.org), which brings npm along";
+    let version = Tool::node().args(["--version"]).advice(ADVICE).output()?;
+    let major = version.trim().trim_start_matches('v').split('.').next().unwrap_or("");
+    if major.parse::<u32>().unwrap_or(0) < 20 {
+        return Err(format!("Node {} is too old\n  what to do: {ADVICE}", version.trim()));
+    }
+    Tool::npm().args(["--version"]).advice(ADVICE).output().map(drop)
+}
+
+/// The wasm32 standard library, added through rustup when it is missing.
+pub fn wasm_target() -> Result {
+    let library = Tool::new("rustc")
+        .args(["--print", "target-libdir", "--target", WASM_TARGET])
+        .advice("install Rust (https://rustup.rs)")
+        .output()?;
+    if Path::new(library.trim()).is_dir() {
+        return Ok(());
+    }
+    step(&format!("add the Rust target {WASM_TARGET}"), || {
+        Tool::new("rustup")
+            .args(["target", "add", WASM_TARGET])
+            .advice(
+                "install Rust through rustup (https://rustup.rs), or the wasm32 standard library \
+                 of your distribution's Rust (Debian: libstd-rust-dev-wasm32)",
+            )
+            .run()
+    })
+}
+
+/// Formatter and linter, which a minimal Rust installation lacks.
+pub fn rust_components() -> Result {
+    for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if Tool::cargo().args([command, "--version"]).output().is_err() {
+            step(&format!("add the Rust component {component}"), || {
+                Tool::new("rustup")
+                    .args(["component", "add", component])
+                    .advice("install Rust through rustup (https://rustup.rs), or this component by hand")
+                    .run()
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a program can be started at all.
+pub fn has(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Foreign PNG readers and attribute tools make the tests sharper; nothing depends on them.
+/// Fetched through apt by root on a Debian-like system, else their absence is said once.
+pub fn optional_tools() {
+    let wanted = [
+        ("pngcheck", has("which", &["pngcheck"]), "a second opinion on every picture"),
+        (
+            "python3-pil",
+            has("python3", &["-c", "import PIL"]),
+            "a third one, which checks Adler-32",
+        ),
+        ("attr", has("which", &["setfattr"]), "extended attributes in build and extract"),
+    ];
+    let missing: Vec<_> = wanted.iter().filter(|(_, here, _)| !here).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let packages: Vec<&str> = missing.iter().map(|(package, ..)| *package).collect();
+    if has("apt-get", &["--version"]) && is_root() {
+        println!("==> optional tools through apt: {}", packages.join(" "));
+        let install = |quiet: &[&str]| {
+            let mut arguments = words(&["install", "-y", "-qq", "--no-install-recommends"]);
+            arguments.extend(words(quiet));
+            arguments.extend(words(&packages));
+            Tool::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output()
+        };
+        let updated = install(&[]).or_else(|_| {
+            Tool::new("apt-get").args(["update", "-qq"]).output().and_then(|_| install(&[]))
+        });
+        match updated {
+            Ok(_) => return,
+            Err(why) => println!("    not installed: {}", why.lines().next().unwrap_or("")),
+        }
+    }
+    for (package, _, why) in missing {
+        println!("    note: without {package} some tests skip: {why}");
+    }
+}
+
+fn is_root() -> bool {
+    Tool::new("id").args(["-u"]).output().is_ok_and(|id| id.trim() == "0")
+}
