@@ -18,6 +18,8 @@ import { pathBytes, splitPath } from './paths.js';
 export type EngineMap = ContractMap & {
   /** The importance that the rules give a path (its bytes lie in the scratch buffer), 0..255. */
   importanceOfPath(pathLength: number): number;
+  /** Makes an empty regular file; EEXIST where the name is taken. */
+  createFile(parent: number, nameLength: number, mode: number, uid: number, gid: number): number;
 };
 
 /** Type bits of a mode. */
@@ -114,12 +116,8 @@ export class Session {
   /** Lets go without writing anything more; what was synced stays recoverable. */
   abandon(): void {
     for (const view of this.#views.splice(0)) view.release();
-    if (this.gate.closed) return;
-    try {
-      this.raw.abandon();
-    } finally {
-      this.#letGo(false);
-    }
+    // Freeing an open engine drops it without writing.
+    if (!this.gate.closed) this.#letGo(false);
   }
 
   #letGo(clean: boolean): void {
@@ -260,7 +258,7 @@ export class Session {
   }
 
   create(parent: number, name: Uint8Array, mode: number, uid: number, gid: number): number {
-    return this.raw.create(parent, this.gate.put(name), mode, uid, gid);
+    return this.raw.createFile(parent, this.gate.put(name), mode, uid, gid);
   }
 
   mknod(
