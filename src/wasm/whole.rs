@@ -39,6 +39,7 @@ struct Statfs {
     name_max: usize,
 }
 
+/// Which limits of common viewers the picture exceeds.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Limits {
@@ -223,8 +224,8 @@ impl Map {
                 cache_bytes: fs.block_figures().2 as f64,
                 recovered: store.was_recovered(),
                 limits: Limits {
-                    libpng_rows: height <= LIBPNG_ROWS,
-                    pillow_pixels: height * u64::from(geometry.width()) <= PILLOW_PIXELS,
+                    libpng_rows: height > LIBPNG_ROWS,
+                    pillow_pixels: height * u64::from(geometry.width()) > PILLOW_PIXELS,
                 },
             })
         });
