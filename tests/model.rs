@@ -77,7 +77,7 @@ enum Op {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let any = || any::<usize>();
+    let pick = || any::<usize>();
     let name = || 0u8..12;
     let fill = prop_oneof![
         any::<u64>().prop_map(Fill::Noise),
@@ -86,28 +86,28 @@ fn op() -> impl Strategy<Value = Op> {
     ];
     let at = || prop_oneof![Just(0usize), size()];
     prop_oneof![
-        8 => (0u8..8, any(), name()).prop_map(|(kind, parent, name)| Op::Make { kind, parent, name }),
-        2 => (any(), any(), name()).prop_map(|(node, parent, name)| Op::Link { node, parent, name }),
-        12 => (any(), at(), size(), fill)
+        8 => (0u8..8, pick(), name()).prop_map(|(kind, parent, name)| Op::Make { kind, parent, name }),
+        2 => (pick(), pick(), name()).prop_map(|(node, parent, name)| Op::Link { node, parent, name }),
+        12 => (pick(), at(), size(), fill)
             .prop_map(|(node, offset, length, fill)| Op::Write { node, offset, length, fill }),
-        3 => (any(), size()).prop_map(|(node, size)| Op::Truncate { node, size }),
-        3 => (any(), prop_oneof![Just(0u32), Just(1), Just(3), Just(16), Just(17)], at(), 1usize..90_000)
+        3 => (pick(), size()).prop_map(|(node, size)| Op::Truncate { node, size }),
+        3 => (pick(), prop_oneof![Just(0u32), Just(1), Just(3), Just(16), Just(17)], at(), 1usize..90_000)
             .prop_map(|(node, mode, offset, length)| Op::Allocate { node, mode, offset, length }),
-        3 => (any(), at(), any(), at(), size())
+        3 => (pick(), at(), pick(), at(), size())
             .prop_map(|(source, from, target, to, length)| Op::Clone { source, from, target, to, length }),
-        3 => (any(), name()).prop_map(|(parent, name)| Op::Unlink { parent, name }),
-        2 => (any(), name()).prop_map(|(parent, name)| Op::RemoveDirectory { parent, name }),
-        5 => (any(), name(), any(), name(), 0u8..3)
+        3 => (pick(), name()).prop_map(|(parent, name)| Op::Unlink { parent, name }),
+        2 => (pick(), name()).prop_map(|(parent, name)| Op::RemoveDirectory { parent, name }),
+        5 => (pick(), name(), pick(), name(), 0u8..3)
             .prop_map(|(from, name, to, new, manner)| Op::Rename { from, name, to, new, manner }),
-        3 => (any(), name(), prop_oneof![0usize..300, 0usize..65_537], 0u8..3)
+        3 => (pick(), name(), prop_oneof![0usize..300, 0usize..65_537], 0u8..3)
             .prop_map(|(node, name, length, manner)| Op::SetXattr { node, name, length, manner }),
-        1 => (any(), name()).prop_map(|(node, name)| Op::RemoveXattr { node, name }),
-        1 => any().prop_map(|node| Op::Retain { node }),
-        1 => any().prop_map(|node| Op::Release { node }),
+        1 => (pick(), name()).prop_map(|(node, name)| Op::RemoveXattr { node, name }),
+        1 => pick().prop_map(|node| Op::Retain { node }),
+        1 => pick().prop_map(|node| Op::Release { node }),
         2 => (0u8..3).prop_map(|name| Op::Snapshot { name }),
         1 => (0u8..3).prop_map(|name| Op::Restore { name }),
         1 => (0u8..3).prop_map(|name| Op::DeleteSnapshot { name }),
-        1 => any().prop_map(|node| Op::Compress { node }),
+        1 => pick().prop_map(|node| Op::Compress { node }),
         3 => Just(Op::Sync),
         1 => Just(Op::Checkpoint),
         1 => Just(Op::Reopen),

@@ -134,6 +134,7 @@ impl Store {
         let live = Arc::new(live);
         live.set_sheets(superblock.state.sheets)?;
         let geometry = live.geometry();
+        superblock.state.check(geometry.clusters())?;
         let replayed = match &log {
             Some(log) => Some(read_log(&**log, &superblock)?),
             None => None,
@@ -205,6 +206,7 @@ impl Store {
         let superblock = pick_superblock(&*clusters)?;
         superblock.check_features(false)?;
         let geometry = clusters.geometry();
+        superblock.state.check(geometry.clusters())?;
         if superblock.width != geometry.width() || superblock.state.sheets > geometry.sheets() {
             return Err(Error::new(
                 Code::Resized,
@@ -238,6 +240,7 @@ impl Store {
         pages: FxHashMap<u64, Box<Page>>,
         geometry: Geometry,
     ) -> Result<()> {
+        state.check(geometry.clusters())?;
         self.state = state;
         self.geometry = geometry;
         self.space.grow(geometry);

@@ -164,7 +164,7 @@ impl Fs {
             }
             count(&mut store.state_mut().head.counters, file_type, true);
             directory.size += 1;
-            directory.links += u32::from(node.is_directory());
+            directory.links = directory.links.saturating_add(u32::from(node.is_directory()));
             directory.modified = now;
             directory.changed = now;
             head::put_inode(store, parent, &directory)?;

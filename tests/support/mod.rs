@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
 pub mod drive;
+pub mod forge;
 pub mod model;
 pub mod picture;
 pub mod sim;
