@@ -37,7 +37,13 @@ fn path_to(store: &mut Store, root: &mut Root, key: Key) -> Result<Path> {
         }
         let slot = node::child_slot(&page, key);
         let child = node::child(&page, slot);
-        let first = node::key(&page, slot);
+        let mut first = node::key(&page, slot);
+        if key < first {
+            // Only in front of the first slot. Its key must stay the least of what lies below:
+            // a node split off there would else be hung in on the wrong side.
+            first = key;
+            node::set_inner(store.node_mut(cluster)?, slot, first, child);
+        }
         let own = unshare(store, child)?;
         if own != child {
             node::set_inner(store.node_mut(cluster)?, slot, first, own);
