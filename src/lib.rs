@@ -12,3 +12,5 @@ pub mod storage;
 pub mod tree;
 pub mod vat;
 pub mod wal;
+#[cfg(all(target_arch = "wasm32", feature = "wasm"))]
+pub mod wasm;

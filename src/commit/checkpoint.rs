@@ -46,11 +46,8 @@ impl Store {
     }
 
     fn try_checkpoint(&mut self, live: &Live) -> Result<()> {
-        let mut pages: Vec<(u64, Arc<Page>)> = self
-            .dirty
-            .iter()
-            .map(|(&cluster, dirty)| (cluster, Arc::clone(&dirty.page)))
-            .collect();
+        let mut pages: Vec<(u64, Arc<Page>)> =
+            self.dirty.iter().map(|(&cluster, dirty)| (cluster, Arc::clone(&dirty.page))).collect();
         pages.sort_unstable_by_key(|(cluster, _)| *cluster);
         let runs: Vec<(u64, u32)> = pages.iter().map(|&(cluster, _)| (cluster, 1)).collect();
         // With a log, the transactions have declared these bands already.

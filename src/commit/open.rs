@@ -7,9 +7,7 @@ use rustc_hash::FxHashMap;
 use super::checkpoint::{slots, superblock_bands};
 use super::state::State;
 use super::store::{Budget, DirtyPage, Log, NodeCheck, Page, PageKind, Parts, Store};
-use super::superblock::{
-    COMPATIBLE, INCOMPATIBLE_ZSTD, READ_ONLY_PARITY, Superblock,
-};
+use super::superblock::{COMPATIBLE, INCOMPATIBLE_ZSTD, READ_ONLY_PARITY, Superblock};
 use super::transaction::nanoseconds;
 use crate::base::bytes::Reader;
 use crate::base::env::{Clock, Entropy};
@@ -64,9 +62,8 @@ impl Store {
         }
         let mut log_salt = [0; 16];
         environment.entropy.fill(&mut log_salt)?;
-        let live = Arc::new(
-            Live::create(storage, new.width, 1)?.with_cache(environment.band_cache),
-        );
+        let live =
+            Arc::new(Live::create(storage, new.width, 1)?.with_cache(environment.band_cache));
         let now = nanoseconds(environment.clock.now());
         let superblock = Superblock {
             compatible: COMPATIBLE,
@@ -197,10 +194,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open_live`].
-    pub fn open_read_only(
-        clusters: Arc<dyn Clusters>,
-        environment: Environment,
-    ) -> Result<Store> {
+    pub fn open_read_only(clusters: Arc<dyn Clusters>, environment: Environment) -> Result<Store> {
         let superblock = pick_superblock(&*clusters)?;
         superblock.check_features(false)?;
         let geometry = clusters.geometry();
@@ -313,9 +307,11 @@ fn read_log(log: &dyn Storage, superblock: &Superblock) -> Result<Replay> {
                 let page = pages.entry(delta.cluster).or_insert_with(|| Box::new([0; CLUSTER]));
                 delta.apply(page);
             }
-            Record::Intents(intents) => touched.extend(
-                intents.iter().map(|i| BandSums { band: i.band, s1: i.s1, s2: i.s2 }),
-            ),
+            Record::Intents(intents) => touched.extend(intents.iter().map(|i| BandSums {
+                band: i.band,
+                s1: i.s1,
+                s2: i.s2,
+            })),
             Record::Grow(_) => {}
             Record::Root(bytes) => {
                 debug_assert_eq!(delivery, Delivery::Committed);
@@ -372,9 +368,8 @@ fn pick_superblock(clusters: &dyn Clusters) -> Result<Superblock> {
     let mut refused: Option<Error> = None;
     for slot in slots(clusters.geometry()) {
         let mut bytes = [0; CLUSTER];
-        let found = clusters
-            .read_run(slot, &mut bytes)
-            .and_then(|()| Superblock::decode(&bytes, slot));
+        let found =
+            clusters.read_run(slot, &mut bytes).and_then(|()| Superblock::decode(&bytes, slot));
         match found {
             Ok(Some(superblock)) => {
                 if best.as_ref().is_none_or(|best| best.sequence < superblock.sequence) {
@@ -392,7 +387,9 @@ fn pick_superblock(clusters: &dyn Clusters) -> Result<Superblock> {
     match (best, refused) {
         (_, Some(error)) if error.code() == Code::Version => Err(error),
         (Some(superblock), _) => Ok(superblock),
-        (None, Some(error)) => Err(Error::corrupt(format!("both superblocks are damaged: {error}"))),
+        (None, Some(error)) => {
+            Err(Error::corrupt(format!("both superblocks are damaged: {error}")))
+        }
         (None, None) => Err(Error::new(Code::NotAMap, "a PNG, but there is no map in it")),
     }
 }

@@ -315,8 +315,7 @@ impl Store {
         self.check_writable()?;
         debug_assert!(self.undo.is_none(), "operations do not nest");
         self.operation += 1;
-        self.undo =
-            Some(Undo { freed: self.freed.len(), state: self.state, ..Undo::default() });
+        self.undo = Some(Undo { freed: self.freed.len(), state: self.state, ..Undo::default() });
         let result = body(self).and_then(|value| self.write_staged().map(|()| value));
         let undo = self.undo.take().unwrap_or_default();
         if result.is_err() {
@@ -340,8 +339,7 @@ impl Store {
                 }
                 None => self.dirty.remove(&cluster),
             };
-            self.data_pages -=
-                usize::from(after.is_some_and(|page| page.kind == PageKind::Data));
+            self.data_pages -= usize::from(after.is_some_and(|page| page.kind == PageKind::Data));
         }
         self.freed.truncate(undo.freed);
         for (first, count) in undo.taken {
@@ -477,8 +475,9 @@ impl Store {
 
     fn place(&self, cluster: u64) -> Result<table::Place> {
         if cluster >= self.geometry.clusters() {
-            return Err(Error::corrupt("a cluster number lies past the end of the map")
-                .at_cluster(cluster));
+            return Err(
+                Error::corrupt("a cluster number lies past the end of the map").at_cluster(cluster)
+            );
         }
         table::place(&self.geometry, cluster).ok_or_else(|| {
             Error::corrupt("a cluster number names a page of the allocation table")
@@ -572,9 +571,7 @@ impl Store {
         self.for_records(first, count, |cluster, record| {
             let right = match cluster - first {
                 0 => matches!(record.kind, Kind::Raw | Kind::Zstd),
-                distance => {
-                    record.kind == Kind::Tail && u64::from(record.references) == distance
-                }
+                distance => record.kind == Kind::Tail && u64::from(record.references) == distance,
             };
             if right {
                 return Ok(());
@@ -624,8 +621,7 @@ impl Store {
     pub fn allocate(&mut self, count: u32, importance: u8) -> Result<u64> {
         loop {
             let mut space = std::mem::replace(&mut self.space, Space::hollow(self.geometry));
-            let found =
-                space.take(count, importance, &mut |sheet| self.free_bitmap(sheet));
+            let found = space.take(count, importance, &mut |sheet| self.free_bitmap(sheet));
             self.space = space;
             if let Some(first) = found? {
                 self.state.used += u64::from(count);
@@ -669,9 +665,10 @@ impl Store {
 
     /// Adds sheets: an eighth of what there is, at least one. Stays when the operation is undone.
     fn grow(&mut self) -> Result<()> {
-        let live = self.live.clone().ok_or_else(|| {
-            Error::new(Code::ReadOnly, "the map is open read-only")
-        })?;
+        let live = self
+            .live
+            .clone()
+            .ok_or_else(|| Error::new(Code::ReadOnly, "the map is open read-only"))?;
         let before = self.state.sheets;
         let full = |_| Error::new(Code::NoSpace, "the map cannot grow any further");
         let mut sheets = before + (before / 8).max(1);
@@ -700,7 +697,7 @@ impl Store {
     }
 
     /// Clusters of these sheets that are never given out.
-    pub(super) fn fixed_clusters(&self, sheets: std::ops::Range<u32>) -> u64 {
+    pub(crate) fn fixed_clusters(&self, sheets: std::ops::Range<u32>) -> u64 {
         let parity = self.geometry.sheet_clusters() - self.geometry.parity_start();
         let each = u64::from(self.geometry.vat_pages() + parity);
         let superblocks = if sheets.contains(&0) { 2 } else { 0 };
@@ -796,17 +793,13 @@ impl Store {
         let staged = std::mem::take(&mut self.staged);
         self.staged_bytes = 0;
         let Some(live) = self.live.clone() else { return Ok(()) };
-        let runs: Vec<(u64, u32)> = staged
-            .iter()
-            .map(|(first, data)| (*first, (data.len() / CLUSTER) as u32))
-            .collect();
+        let runs: Vec<(u64, u32)> =
+            staged.iter().map(|(first, data)| (*first, (data.len() / CLUSTER) as u32)).collect();
         self.declare(&runs)?;
         let writes: Vec<(u64, &[u8])> =
             staged.iter().map(|(first, data)| (*first, data.as_slice())).collect();
         self.data_unsynced = true;
-        self.meter
-            .clusters_written
-            .add(runs.iter().map(|(_, count)| u64::from(*count)).sum());
+        self.meter.clusters_written.add(runs.iter().map(|(_, count)| u64::from(*count)).sum());
         let written = live.write_many(&writes);
         self.medium_failure(written)
     }

@@ -10,7 +10,8 @@
 //! * [`buffer`], [`write`], [`flush`]: file data on its way in;
 //! * [`read`]: file data on its way out;
 //! * [`range`]: truncation, holes, clones;
-//! * [`snapshot`], [`settings`], [`rules`]: the catalog and what it says.
+//! * [`snapshot`], [`settings`], [`rules`]: the catalog and what it says;
+//! * [`survey`]: facts about the whole.
 
 pub mod buffer;
 pub mod dir;
@@ -28,6 +29,7 @@ pub mod recompress;
 pub mod rules;
 pub mod settings;
 pub mod snapshot;
+pub mod survey;
 pub mod write;
 pub mod xattr;
 
@@ -90,6 +92,7 @@ pub struct Fs {
     heat: Mutex<FxHashMap<u64, u32>>,
     import: Option<import::Import>,
     hash_keys: (u64, u64),
+    budget: usize,
 }
 
 impl Fs {
@@ -115,6 +118,7 @@ impl Fs {
             heat: Mutex::new(FxHashMap::default()),
             import: None,
             hash_keys,
+            budget,
         }
     }
 

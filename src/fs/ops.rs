@@ -540,7 +540,11 @@ fn drop_directory(store: &mut Store, ino: u64, now: Timestamp, held: bool) -> Re
     node.links = 0;
     node.changed = now;
     head::put_inode(store, ino, &node)?;
-    if held { head::put(store, Key::new(SYSTEM, item::ORPHAN, ino), &[]) } else { destroy(store, ino) }
+    if held {
+        head::put(store, Key::new(SYSTEM, item::ORPHAN, ino), &[])
+    } else {
+        destroy(store, ino)
+    }
 }
 
 /// Removes every item of an inode and releases what they reference.

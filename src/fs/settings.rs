@@ -173,11 +173,8 @@ mod tests {
 
     #[test]
     fn settings_survive_the_round_trip() {
-        let mut settings = Settings {
-            compression: Compression::Zone,
-            level: 7,
-            ..Settings::default()
-        };
+        let mut settings =
+            Settings { compression: Compression::Zone, level: 7, ..Settings::default() };
         settings.rules.push(Rule::new("^a/ & b", 3).unwrap());
         assert_eq!(decode(&encode(&settings)).unwrap(), settings);
         assert!(decode(&encode(&settings)[..6]).is_err());

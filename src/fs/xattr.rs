@@ -33,7 +33,10 @@ pub enum SetAttribute {
 pub(super) enum Value {
     Beside(Vec<u8>),
     /// In pieces: their number among the inode's values, and the length in bytes.
-    Pieces { number: u64, length: u32 },
+    Pieces {
+        number: u64,
+        length: u32,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,7 +225,13 @@ impl Fs {
     }
 }
 
-fn read_pieces(store: &Store, root: &Root, ino: u64, number: u64, length: usize) -> Result<Vec<u8>> {
+fn read_pieces(
+    store: &Store,
+    root: &Root,
+    ino: u64,
+    number: u64,
+    length: usize,
+) -> Result<Vec<u8>> {
     let start = piece_key(ino, number, 0);
     let mut cursor = Cursor::at(store, root, start)?;
     let mut value = Vec::with_capacity(length);
