@@ -1,6 +1,7 @@
 //! AetherFlow: a crash-safe filesystem that lives in a PNG.
 
 pub mod base;
+pub mod check;
 pub mod codec;
 pub mod commit;
 pub mod container;
