@@ -122,7 +122,10 @@ fn failures_while_recovering() {
                     panic!("event {happened}, {code:?} {at}, reads {reads}: {error:?}")
                 });
                 let found = map.read(model::dump).unwrap();
-                assert!(drive.allowed(happened).contains(&&found), "event {happened}, {code:?} {at}");
+                assert!(
+                    drive.allowed(happened).contains(&&found),
+                    "event {happened}, {code:?} {at}"
+                );
                 if at >= if reads { readings } else { writes } {
                     break;
                 }

@@ -792,7 +792,7 @@ impl Store {
         }
         self.staged_bytes += padded.len();
         self.staged.push((first, padded));
-        if self.staged_bytes >= STAGE_LIMIT || self.log.is_none() {
+        if self.staged_bytes >= STAGE_LIMIT {
             self.write_staged()?;
         }
         Ok(first)

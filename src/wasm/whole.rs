@@ -23,7 +23,7 @@ pub(super) fn progress(callback: Option<Function>) -> impl FnMut(u32, u32) -> Re
     }
 }
 
-fn goes_on(callback: &Function, done: f64, total: f64) -> bool {
+pub(super) fn goes_on(callback: &Function, done: f64, total: f64) -> bool {
     let answer =
         callback.call2(&JsValue::NULL, &JsValue::from_f64(done), &JsValue::from_f64(total));
     !matches!(answer, Ok(value) if value.as_bool() == Some(false))
@@ -39,6 +39,7 @@ struct Statfs {
     name_max: usize,
 }
 
+/// Which limits of common viewers the picture exceeds.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Limits {
@@ -157,7 +158,7 @@ fn hex(bytes: &[u8; 16]) -> String {
     text
 }
 
-fn parse<T: Default + for<'a> Deserialize<'a>>(options: JsValue) -> JsResult<T> {
+pub(super) fn parse<T: Default + for<'a> Deserialize<'a>>(options: JsValue) -> JsResult<T> {
     if options.is_undefined() || options.is_null() {
         return Ok(T::default());
     }
@@ -223,8 +224,8 @@ impl Map {
                 cache_bytes: fs.block_figures().2 as f64,
                 recovered: store.was_recovered(),
                 limits: Limits {
-                    libpng_rows: height <= LIBPNG_ROWS,
-                    pillow_pixels: height * u64::from(geometry.width()) <= PILLOW_PIXELS,
+                    libpng_rows: height > LIBPNG_ROWS,
+                    pillow_pixels: height * u64::from(geometry.width()) > PILLOW_PIXELS,
                 },
             })
         });
