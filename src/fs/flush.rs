@@ -69,6 +69,8 @@ impl Fs {
             }
         }
         small.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        // A caller may name a file twice; stored twice, one of the two would never be freed.
+        small.dedup();
         // Bounded groups: an operation keeps what it changed until it is done.
         for group in small.chunks(512) {
             self.flush_small(group, through_log)?;
