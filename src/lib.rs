@@ -8,6 +8,7 @@ pub mod container;
 pub mod fs;
 pub mod map;
 pub mod plane;
+pub mod render;
 pub mod storage;
 pub mod tree;
 pub mod vat;
