@@ -7,6 +7,8 @@ pub mod commit;
 pub mod container;
 pub mod fs;
 pub mod map;
+#[cfg(unix)]
+pub mod native;
 pub mod plane;
 pub mod render;
 pub mod storage;

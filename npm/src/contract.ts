@@ -34,7 +34,7 @@ export type Progress = (done: number, total: number) => boolean | undefined;
 export interface RawMapConstructor {
   create(options?: EngineOptions): RawMap;
   open(bytes: Uint8Array, options?: EngineOptions): RawMap;
-  createOn(storage: HostStorage, log: HostStorage, options?: EngineOptions): RawMap;
+  createOn(storage: HostStorage, log: HostStorage | undefined, options?: EngineOptions): RawMap;
   openOn(storage: HostStorage, log: HostStorage | undefined, options?: EngineOptions): RawMap;
   /** Which form the file has. */
   detectOn(storage: HostStorage): 'live' | 'packed' | 'foreign';

@@ -7,15 +7,19 @@
 import { type Backing, openBacking } from '../backing.js';
 import type { EngineOptions, RawMap as ContractMap, SnapshotInfo } from '../contract.js';
 import { type Entry, Gate, STAT } from '../gate.js';
+import { FileStorage } from '../storage-node.js';
+import { RawMap } from '../wasm.js';
 import { EXIT } from './exit-codes.js';
 import { attempt, Failure, fieldsOf } from './failure.js';
 import { displayName } from './output.js';
 import { pathBytes, splitPath } from './paths.js';
 
 /** The engine, with what only the bulk loader uses. */
-export type RawMap = ContractMap & {
+export type EngineMap = ContractMap & {
   /** The importance that the rules give a path (its bytes lie in the scratch buffer), 0..255. */
   importanceOfPath(pathLength: number): number;
+  /** Makes an empty regular file; EEXIST where the name is taken. */
+  createFile(parent: number, nameLength: number, mode: number, uid: number, gid: number): number;
 };
 
 /** Type bits of a mode. */
@@ -86,8 +90,8 @@ export class Session {
     this.#backing = backing;
   }
 
-  get raw(): RawMap {
-    return this.gate.raw as RawMap;
+  get raw(): EngineMap {
+    return this.gate.raw as EngineMap;
   }
 
   get root(): number {
@@ -112,12 +116,8 @@ export class Session {
   /** Lets go without writing anything more; what was synced stays recoverable. */
   abandon(): void {
     for (const view of this.#views.splice(0)) view.release();
-    if (this.gate.closed) return;
-    try {
-      this.raw.abandon();
-    } finally {
-      this.#letGo(false);
-    }
+    // Freeing an open engine drops it without writing.
+    if (!this.gate.closed) this.#letGo(false);
   }
 
   #letGo(clean: boolean): void {
@@ -371,12 +371,24 @@ export function openSession(
   return new Session(path, new Gate(backing.raw), backing);
 }
 
-/** Makes an empty map at `path`, where nothing must be. */
+/**
+ * Makes an empty map at `path`, where nothing must be and which nobody knows yet: without a lock
+ * and without a log, so it is whole only once it is closed.
+ */
 export function createSession(path: string, engine: EngineOptions): Session {
-  const backing = attempt('cannot create', path, () =>
-    openBacking(path, { mode: 'wx', program: PROGRAM }, engine),
-  );
-  return new Session(path, new Gate(backing.raw), backing);
+  return attempt('cannot create', path, () => {
+    const storage = new FileStorage(path, 'wx+');
+    try {
+      const raw = RawMap.createOn(storage, undefined, engine);
+      const release = (): void => {
+        storage.close();
+      };
+      return new Session(path, new Gate(raw), { raw, path, release });
+    } catch (error) {
+      storage.close();
+      throw error;
+    }
+  });
 }
 
 /** The name that others see in the lock file. */

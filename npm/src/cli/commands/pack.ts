@@ -12,7 +12,7 @@ import { openSession, type Session } from '../session.js';
 
 interface Options extends CommonOptions {
   force?: boolean;
-  parity: boolean;
+  parity?: boolean;
 }
 
 export function define(): Command {
@@ -29,7 +29,7 @@ export function define(): Command {
   })
     .argument('<map>', 'the map')
     .argument('[out]', 'the file to make, or - for stdout; default: the map itself')
-    .option('--no-parity', 'without the parity clusters')
+    .option('--parity', 'with the parity clusters; else they are computed when it is unpacked')
     .option('-f, --force', 'replace an existing file')
     .action(run);
 }
@@ -40,7 +40,7 @@ async function run(map: string, out: string | undefined, options: Options): Prom
   if (out === '-') {
     const session = openSession(map, 'r');
     try {
-      await packTo(session, output, options.parity, (bytes) => {
+      await packTo(session, output, options.parity ?? false, (bytes) => {
         output.bytes(bytes);
       });
     } finally {
@@ -54,7 +54,7 @@ async function run(map: string, out: string | undefined, options: Options): Prom
     // In place we hold the lock ourselves; the map is read under it.
     const session = openSession(map, 'r', { ignoreLock: inPlace });
     try {
-      await packFile(session, replacement.temporary, output, options.parity);
+      await packFile(session, replacement.temporary, output, options.parity ?? false);
     } finally {
       session.close();
     }
@@ -84,7 +84,7 @@ export async function packInto(
 ): Promise<string> {
   // The suffix is one that the replacement removes together with its own file.
   const path = `${replacement.temporary}-pack`;
-  await packFile(session, path, output, true);
+  await packFile(session, path, output, false);
   return path;
 }
 
