@@ -40,7 +40,9 @@ impl Live {
         let mut declared = Vec::with_capacity(bands.len());
         for band in bands {
             let _reading = self.band_lock(band).write().unwrap_or_else(PoisonError::into_inner);
-            let sums = self.sums_now(geometry, band)?;
+            let fresh = self.lock_state().is_fresh(band);
+            let sums =
+                if fresh { Sums::default() } else { self.sums_now(geometry, band)? };
             let mut state = self.lock_state();
             state.count(geometry, band, sums);
             let touched = state.touched.entry(band).or_insert(Touched::counted(sums));
@@ -94,6 +96,7 @@ impl Live {
         let mut state = self.lock_state();
         state.ends_stale = true;
         for band in bands {
+            state.spend(band);
             if let Some(touched) = state.touched.get_mut(&band) {
                 touched.stale = true;
             }
@@ -103,6 +106,7 @@ impl Live {
     /// Takes `sums` as those of a band whose CRC in the file is right.
     pub(super) fn mark_settled(&self, geometry: Geometry, band: u32, sums: Sums) {
         let mut state = self.lock_state();
+        state.spend(band);
         // A band nobody touched is counted with the sums it has; only new ones count as zero.
         state.touched.entry(band).or_insert(Touched::counted(Sums::default()));
         state.count(geometry, band, sums);

@@ -268,8 +268,12 @@ impl Live {
             Some(bytes) => Arc::unwrap_or_clone(bytes),
             None => {
                 let mut bytes = std::mem::take(scratch);
+                let fresh = !whole && self.lock_state().is_fresh(band);
+                if fresh {
+                    bytes.clear();
+                }
                 bytes.resize(geometry.band_len(), 0);
-                if !whole {
+                if !whole && !fresh {
                     self.storage.read_at(geometry.band_offset(band), &mut bytes)?;
                 }
                 bytes
