@@ -859,8 +859,11 @@ impl Store {
     /// it will be written: recovery then knows which checksums of the picture to mend.
     pub(super) fn declare(&mut self, runs: &[(u64, u32)]) -> Result<()> {
         let Some(live) = &self.live else { return Ok(()) };
-        let intents = super::checkpoint::intents(live.declare(runs)?);
-        let Some(log) = &mut self.log else { return Ok(()) };
+        let Some(log) = &mut self.log else {
+            live.declare(runs)?;
+            return Ok(());
+        };
+        let intents = super::checkpoint::intents(live.declare_ahead(runs)?);
         if intents.is_empty() {
             return Ok(());
         }

@@ -99,9 +99,8 @@ impl FileBuffer {
             let within = (at % BLOCK as u64) as usize;
             let stop = BLOCK.min(within + (end - at) as usize);
             let Some(block) = self.blocks.get(&(at / BLOCK as u64)) else { return false };
-            let covers = |range: &(u32, u32)| {
-                range.0 as usize <= within && stop <= range.1 as usize
-            };
+            let covers =
+                |range: &(u32, u32)| range.0 as usize <= within && stop <= range.1 as usize;
             if !block.ranges.iter().any(covers) {
                 return false;
             }
@@ -123,8 +122,9 @@ impl FileBuffer {
                 let from = (base + u64::from(start)).max(offset);
                 let to = (base + u64::from(stop)).min(end);
                 if from < to {
-                    out[(from - offset) as usize..(to - offset) as usize]
-                        .copy_from_slice(&block.bytes[(from - base) as usize..(to - base) as usize]);
+                    out[(from - offset) as usize..(to - offset) as usize].copy_from_slice(
+                        &block.bytes[(from - base) as usize..(to - base) as usize],
+                    );
                 }
             }
         }
@@ -244,7 +244,9 @@ mod tests {
         let mut written = vec![false; 3 * BLOCK];
         let mut seed = 7u64;
         for step in 0..400u64 {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let at = (seed >> 20) as usize % (3 * BLOCK - 5000);
             let length = (seed >> 44) as usize % 5000;
             let data = vec![step as u8; length];

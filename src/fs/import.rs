@@ -125,7 +125,12 @@ impl Fs {
     ///
     /// # Errors
     /// `Invalid` for parts that overlap or lie outside their frame or the file; as [`Fs::make`].
-    pub fn import_file(&mut self, parent: u64, name: &[u8], file: &ImportedFile<'_>) -> Result<u64> {
+    pub fn import_file(
+        &mut self,
+        parent: u64,
+        name: &[u8],
+        file: &ImportedFile<'_>,
+    ) -> Result<u64> {
         dir::check_name(name)?;
         let import = self.import.as_ref().ok_or_else(not_importing)?;
         let mut stretches = Vec::with_capacity(file.parts.len());
