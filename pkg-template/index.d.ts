@@ -70,7 +70,7 @@ export class Map {
   seek(ino: number, offset: number, what: 3 | 4): number;       // SEEK_DATA, SEEK_HOLE
   cloneRange(source: number, sourceOffset: number, target: number, targetOffset: number, length: number): number; // reflink; returns bytes
   mkdir(parent: number, nameLength: number, mode: number, uid: number, gid: number): number;
-  create(parent: number, nameLength: number, mode: number, uid: number, gid: number): number;   // EEXIST if there
+  createFile(parent: number, nameLength: number, mode: number, uid: number, gid: number): number;   // EEXIST if there
   mknod(parent: number, nameLength: number, mode: number, uid: number, gid: number, rdev: number): number;
   symlink(parent: number, nameLength: number, targetLength: number, uid: number, gid: number): number; // scratch: name, then target
   link(ino: number, parent: number, nameLength: number): void;

@@ -1,6 +1,7 @@
 //! AetherFlow: a crash-safe filesystem that lives in a PNG.
 
 pub mod base;
+pub mod check;
 pub mod codec;
 pub mod commit;
 pub mod container;
@@ -13,3 +14,5 @@ pub mod storage;
 pub mod tree;
 pub mod vat;
 pub mod wal;
+#[cfg(all(target_arch = "wasm32", feature = "wasm"))]
+pub mod wasm;

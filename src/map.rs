@@ -289,9 +289,10 @@ impl Map {
     /// # Errors
     /// `Unsupported` for a map that is not in memory; as [`Map::close`].
     pub fn to_png(&self) -> Result<Vec<u8>> {
-        let memory = self.memory.as_ref().ok_or_else(|| {
-            Error::new(Code::Unsupported, "the map is a file already; read that")
-        })?;
+        let memory = self
+            .memory
+            .as_ref()
+            .ok_or_else(|| Error::new(Code::Unsupported, "the map is a file already; read that"))?;
         self.close()?;
         memory.to_vec()
     }

@@ -32,7 +32,10 @@ impl<'a> Reader<'a> {
     pub fn take(&mut self, n: usize) -> Result<&'a [u8]> {
         let end = self.at.checked_add(n).filter(|&end| end <= self.bytes.len());
         let end = end.ok_or_else(|| {
-            Error::corrupt(format!("a record ends early: {n} bytes wanted, {} left", self.remaining()))
+            Error::corrupt(format!(
+                "a record ends early: {n} bytes wanted, {} left",
+                self.remaining()
+            ))
         })?;
         let slice = &self.bytes[self.at..end];
         self.at = end;

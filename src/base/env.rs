@@ -43,7 +43,8 @@ pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, buf: &mut [u8]) -> Result<()> {
-        getrandom::fill(buf).map_err(|error| Error::new(Code::Io, format!("no random source: {error}")))
+        getrandom::fill(buf)
+            .map_err(|error| Error::new(Code::Io, format!("no random source: {error}")))
     }
 }
 

@@ -100,7 +100,9 @@ impl Code {
     /// The errno name surfaces report, as Node and libc spell it.
     pub const fn errno_name(self) -> &'static str {
         match self {
-            Code::NotAMap | Code::Truncated | Code::Resized | Code::Version | Code::Feature => "EINVAL",
+            Code::NotAMap | Code::Truncated | Code::Resized | Code::Version | Code::Feature => {
+                "EINVAL"
+            }
             Code::Corrupt | Code::Io | Code::Poisoned => "EIO",
             Code::NotFound => "ENOENT",
             Code::Exists => "EEXIST",
@@ -229,7 +231,13 @@ struct Inner {
 impl Error {
     /// A new error; `message` is one sentence without a trailing period.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
-        Error(Box::new(Inner { code, message: message.into(), path: None, offset: None, cluster: None }))
+        Error(Box::new(Inner {
+            code,
+            message: message.into(),
+            path: None,
+            offset: None,
+            cluster: None,
+        }))
     }
 
     /// A failed structural check: the map's bytes break rule `what`.

@@ -161,6 +161,10 @@ pub struct Store {
     pub(super) stale_stripes: FxHashMap<u32, super::parity::StaleStripes>,
     /// The map was found unclean and repaired from its log when it was opened.
     pub(super) recovered: bool,
+    /// The superblock that is not in force may say something else than the one that is.
+    pub(super) twin_is_old: bool,
+    /// A transaction handed out by [`Store::prepare`] that [`Store::finish`] has not heard of.
+    pub(super) in_flight: Option<super::transaction::Prepared>,
     pub meter: Meter,
 }
 
@@ -201,6 +205,8 @@ impl Store {
             budget: parts.budget,
             stale_stripes: FxHashMap::default(),
             recovered: false,
+            twin_is_old: false,
+            in_flight: None,
             meter: Meter::default(),
             clusters: parts.clusters,
             live: parts.live,
@@ -318,8 +324,7 @@ impl Store {
         self.check_writable()?;
         debug_assert!(self.undo.is_none(), "operations do not nest");
         self.operation += 1;
-        self.undo =
-            Some(Undo { freed: self.freed.len(), state: self.state, ..Undo::default() });
+        self.undo = Some(Undo { freed: self.freed.len(), state: self.state, ..Undo::default() });
         let result = body(self).and_then(|value| self.write_staged().map(|()| value));
         let undo = self.undo.take().unwrap_or_default();
         if result.is_err() {
@@ -343,8 +348,7 @@ impl Store {
                 }
                 None => self.dirty.remove(&cluster),
             };
-            self.data_pages -=
-                usize::from(after.is_some_and(|page| page.kind == PageKind::Data));
+            self.data_pages -= usize::from(after.is_some_and(|page| page.kind == PageKind::Data));
         }
         self.freed.truncate(undo.freed);
         for (first, count) in undo.taken {
@@ -369,6 +373,10 @@ impl Store {
     /// # Errors
     /// `Corrupt` naming the cluster, `Io`.
     pub fn node(&self, cluster: u64) -> Result<Arc<Page>> {
+        // Pages of the table share the cache.
+        if table::is_page(&self.geometry, cluster) {
+            return Err(not_a_node(cluster));
+        }
         if let Some(dirty) = self.dirty.get(&cluster) {
             return match dirty.kind {
                 PageKind::Node => Ok(Arc::clone(&dirty.page)),
@@ -480,8 +488,9 @@ impl Store {
 
     fn place(&self, cluster: u64) -> Result<table::Place> {
         if cluster >= self.geometry.clusters() {
-            return Err(Error::corrupt("a cluster number lies past the end of the map")
-                .at_cluster(cluster));
+            return Err(
+                Error::corrupt("a cluster number lies past the end of the map").at_cluster(cluster)
+            );
         }
         table::place(&self.geometry, cluster).ok_or_else(|| {
             Error::corrupt("a cluster number names a page of the allocation table")
@@ -599,9 +608,7 @@ impl Store {
         self.for_records(first, count, |cluster, record| {
             let right = match cluster - first {
                 0 => matches!(record.kind, Kind::Raw | Kind::Zstd),
-                distance => {
-                    record.kind == Kind::Tail && u64::from(record.references) == distance
-                }
+                distance => record.kind == Kind::Tail && u64::from(record.references) == distance,
             };
             if right {
                 return Ok(());
@@ -651,8 +658,7 @@ impl Store {
     pub fn allocate(&mut self, count: u32, importance: u8) -> Result<u64> {
         loop {
             let mut space = std::mem::replace(&mut self.space, Space::hollow(self.geometry));
-            let found =
-                space.take(count, importance, &mut |sheet| self.free_bitmap(sheet));
+            let found = space.take(count, importance, &mut |sheet| self.free_bitmap(sheet));
             self.space = space;
             if let Some(first) = found? {
                 self.state.used += u64::from(count);
@@ -696,9 +702,10 @@ impl Store {
 
     /// Adds sheets: an eighth of what there is, at least one. Stays when the operation is undone.
     fn grow(&mut self) -> Result<()> {
-        let live = self.live.clone().ok_or_else(|| {
-            Error::new(Code::ReadOnly, "the map is open read-only")
-        })?;
+        let live = self
+            .live
+            .clone()
+            .ok_or_else(|| Error::new(Code::ReadOnly, "the map is open read-only"))?;
         let before = self.state.sheets;
         let full = |_| Error::new(Code::NoSpace, "the map cannot grow any further");
         let mut sheets = before + (before / 8).max(1);
@@ -718,6 +725,9 @@ impl Store {
         self.state.sheets = sheets;
         let fixed = self.fixed_clusters(before..sheets);
         self.state.used += fixed;
+        // The new table stays when the operation is undone, what it writes there does not: seen
+        // from here it is another operation, which keeps the pages as they are now.
+        self.operation += 1;
         self.undo = undo;
         if let Some(undo) = &mut self.undo {
             undo.state.sheets = sheets;
@@ -727,7 +737,7 @@ impl Store {
     }
 
     /// Clusters of these sheets that are never given out.
-    pub(super) fn fixed_clusters(&self, sheets: std::ops::Range<u32>) -> u64 {
+    pub(crate) fn fixed_clusters(&self, sheets: std::ops::Range<u32>) -> u64 {
         let parity = self.geometry.sheet_clusters() - self.geometry.parity_start();
         let each = u64::from(self.geometry.vat_pages() + parity);
         let superblocks = if sheets.contains(&0) { 2 } else { 0 };
@@ -827,6 +837,13 @@ impl Store {
         }
         let staged = std::mem::take(&mut self.staged);
         self.staged_bytes = 0;
+<<<<<<< HEAD
+=======
+        let Some(live) = self.live.clone() else { return Ok(()) };
+        let runs: Vec<(u64, u32)> =
+            staged.iter().map(|(first, data)| (*first, (data.len() / CLUSTER) as u32)).collect();
+        self.declare(&runs)?;
+>>>>>>> main
         let writes: Vec<(u64, &[u8])> =
             staged.iter().map(|(first, data)| (*first, data.as_slice())).collect();
         self.write_out(&writes)
@@ -839,10 +856,15 @@ impl Store {
             writes.iter().map(|(first, data)| (*first, (data.len() / CLUSTER) as u32)).collect();
         self.declare(&runs)?;
         self.data_unsynced = true;
+<<<<<<< HEAD
         self.meter
             .clusters_written
             .add(runs.iter().map(|(_, count)| u64::from(*count)).sum());
         let written = live.write_many(writes);
+=======
+        self.meter.clusters_written.add(runs.iter().map(|(_, count)| u64::from(*count)).sum());
+        let written = live.write_many(&writes);
+>>>>>>> main
         self.medium_failure(written)
     }
 
@@ -858,12 +880,21 @@ impl Store {
     /// Makes it durable, before the first write since the last checkpoint goes to a band, that
     /// it will be written: recovery then knows which checksums of the picture to mend.
     pub(super) fn declare(&mut self, runs: &[(u64, u32)]) -> Result<()> {
+<<<<<<< HEAD
         let Some(live) = &self.live else { return Ok(()) };
         let Some(log) = &mut self.log else {
             live.declare(runs)?;
             return Ok(());
         };
         let intents = super::checkpoint::intents(live.declare_ahead(runs)?);
+=======
+        let Some(live) = self.live.clone() else { return Ok(()) };
+        let intents = super::checkpoint::intents(live.declare(runs)?);
+        if !intents.is_empty() {
+            self.settle_in_flight()?;
+        }
+        let Some(log) = &mut self.log else { return Ok(()) };
+>>>>>>> main
         if intents.is_empty() {
             return Ok(());
         }

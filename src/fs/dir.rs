@@ -59,9 +59,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Entry>> {
         let name = reader.take(usize::from(length))?.to_vec();
         check_name(&name)
             .map_err(|error| Error::corrupt(format!("a directory entry: {}", error.message())))?;
-        let file_type = FileType::of_directory_type(kind)
-            .filter(|_| ino > 0 && ino < MAX_OBJECT)
-            .ok_or_else(|| Error::corrupt("a directory entry has an impossible type or inode"))?;
+        let file_type =
+            FileType::of_directory_type(kind).filter(|_| ino > 0 && ino < MAX_OBJECT).ok_or_else(
+                || Error::corrupt("a directory entry has an impossible type or inode"),
+            )?;
         entries.push(Entry { ino, file_type, name });
     }
     Ok(entries)
@@ -155,7 +156,12 @@ impl Fs {
     ///
     /// # Errors
     /// `NotDirectory`, `NotFound` when `directory` is neither; `Corrupt`, `Io`.
-    pub fn lookup(&self, view: View, directory: u64, name: &[u8]) -> Result<Option<(u64, FileType)>> {
+    pub fn lookup(
+        &self,
+        view: View,
+        directory: u64,
+        name: &[u8],
+    ) -> Result<Option<(u64, FileType)>> {
         let root = self.root_of(view);
         let found = find_entry(&self.store, &root, self.hash_keys, directory, name)?;
         if found.is_none() {

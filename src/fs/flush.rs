@@ -99,7 +99,8 @@ impl Fs {
         let mut pieces = Vec::new();
         for &(offset, length) in stretches {
             let start = offset - offset % CLUSTER as u64;
-            let end = (offset + length).next_multiple_of(CLUSTER as u64).min(size.max(offset + length));
+            let end =
+                (offset + length).next_multiple_of(CLUSTER as u64).min(size.max(offset + length));
             let mut at = start;
             while at < end {
                 let step = (MAX_RAW_EXTENT as u64) - at % MAX_RAW_EXTENT as u64;
@@ -297,13 +298,16 @@ pub(super) fn store_frame(
         store.meter.frames_stored.add(stored.len() as u64);
     }
     let first = store.write_extent(kind, stored, manner.importance, manner.through_log)?;
-    Ok((kind, Extent {
-        first,
-        clusters: stored.len().div_ceil(CLUSTER) as u16,
-        logical: bytes.len() as u32,
-        stored: stored.len() as u32,
-        offset: 0,
-    }))
+    Ok((
+        kind,
+        Extent {
+            first,
+            clusters: stored.len().div_ceil(CLUSTER) as u16,
+            logical: bytes.len() as u32,
+            stored: stored.len() as u32,
+            offset: 0,
+        },
+    ))
 }
 
 /// Stores bytes as extents, and hands each stretch to `place` with its offset. Zeros become
@@ -337,8 +341,12 @@ pub(super) fn store_bytes(
                     store_raw(store, manner, bytes, raw.take(), at, place)?;
                     store.meter.frames_logical.add(length);
                     store.meter.frames_stored.add(frame.len() as u64);
-                    let first =
-                        store.write_extent(Kind::Zstd, &frame, manner.importance, manner.through_log)?;
+                    let first = store.write_extent(
+                        Kind::Zstd,
+                        &frame,
+                        manner.importance,
+                        manner.through_log,
+                    )?;
                     let extent = Extent {
                         first,
                         clusters: frame.len().div_ceil(CLUSTER) as u16,

@@ -10,7 +10,8 @@
 //! * [`buffer`], [`write`], [`flush`]: file data on its way in;
 //! * [`read`]: file data on its way out;
 //! * [`range`]: truncation, holes, clones;
-//! * [`snapshot`], [`settings`], [`rules`]: the catalog and what it says.
+//! * [`snapshot`], [`settings`], [`rules`]: the catalog and what it says;
+//! * [`survey`]: facts about the whole.
 
 pub mod buffer;
 pub mod dir;
@@ -18,6 +19,7 @@ pub mod flush;
 pub mod head;
 pub mod import;
 pub mod inode;
+pub mod inspect;
 pub mod ops;
 pub mod path;
 pub mod place;
@@ -27,6 +29,7 @@ pub mod recompress;
 pub mod rules;
 pub mod settings;
 pub mod snapshot;
+pub mod survey;
 pub mod write;
 pub mod xattr;
 
@@ -89,6 +92,7 @@ pub struct Fs {
     heat: Mutex<FxHashMap<u64, u32>>,
     import: Option<import::Import>,
     hash_keys: (u64, u64),
+    budget: usize,
 }
 
 impl Fs {
@@ -101,6 +105,7 @@ impl Fs {
         };
         let hash_keys = (half(&uuid[..8]), half(&uuid[8..]));
         let blocks = (budget / 2).max(1 << 20);
+        crate::base::heap::reserve(budget / 4);
         Fs {
             store,
             settings: Settings::default(),
@@ -114,6 +119,7 @@ impl Fs {
             heat: Mutex::new(FxHashMap::default()),
             import: None,
             hash_keys,
+            budget,
         }
     }
 

@@ -99,8 +99,7 @@ impl Fs {
             }
             let upto = stop.min(end);
             let out = &mut buf[(at - offset) as usize..(upto - offset) as usize];
-            self.read_stretch(&stretch, at - start, out)
-                .map_err(|error| error.at_offset(at))?;
+            self.read_stretch(&stretch, at - start, out).map_err(|error| error.at_offset(at))?;
             at = upto;
         }
         buf[(at - offset) as usize..].fill(0);
@@ -185,11 +184,7 @@ impl Fs {
     }
 
     fn decompressor(&self) -> Decompressor {
-        self.decompressors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
-            .unwrap_or_default()
+        self.decompressors.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     /// (hits, misses, bytes held) of the cache of decompressed blocks.

@@ -4,8 +4,8 @@
 use super::flush::{Manner, store_bytes};
 use super::range::{clear, insert};
 use super::{Fs, View, head};
-use crate::base::{Code, Error, Result};
 use crate::base::limits::MAX_RAW_EXTENT;
+use crate::base::{Code, Error, Result};
 use crate::tree::item::{Source, Stretch};
 
 /// What a rewriting changed, in bytes.
@@ -81,8 +81,9 @@ impl Fs {
             let root = self.root_of(View::Head);
             self.read_stored(&root, ino, start, &mut again)?;
             if again != bytes {
-                return Err(Error::new(Code::Io, "rewritten data read back different")
-                    .at_offset(start));
+                return Err(
+                    Error::new(Code::Io, "rewritten data read back different").at_offset(start)
+                );
             }
             at = end;
             self.commit_if_wasteful()?;
@@ -97,7 +98,9 @@ impl Fs {
             let (start, end) = (start.max(from), start + stretch.length);
             match (&mut range, &stretch.source) {
                 (None, Source::Raw(_) | Source::Zstd(_)) => range = Some((start, end)),
-                (Some((_, stop)), Source::Raw(_) | Source::Zstd(_)) if *stop == start => *stop = end,
+                (Some((_, stop)), Source::Raw(_) | Source::Zstd(_)) if *stop == start => {
+                    *stop = end
+                }
                 (None, _) => return Ok(true),
                 _ => return Ok(false),
             }
@@ -114,8 +117,8 @@ fn stored(stretch: &Stretch) -> u64 {
     match &stretch.source {
         Source::Raw(_) | Source::Inline(_) => stretch.length,
         Source::Zstd(extent) => {
-            (u128::from(extent.stored) * u128::from(stretch.length) / u128::from(extent.logical.max(1)))
-                as u64
+            (u128::from(extent.stored) * u128::from(stretch.length)
+                / u128::from(extent.logical.max(1))) as u64
         }
         Source::Fill(_) | Source::Pattern { .. } => 0,
     }

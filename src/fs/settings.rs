@@ -144,7 +144,7 @@ fn encode(settings: &Settings) -> Vec<u8> {
     out
 }
 
-fn decode(bytes: &[u8]) -> Result<Settings> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Settings> {
     let mut settings = Settings::default();
     if bytes.is_empty() {
         return Ok(settings);
@@ -173,11 +173,8 @@ mod tests {
 
     #[test]
     fn settings_survive_the_round_trip() {
-        let mut settings = Settings {
-            compression: Compression::Zone,
-            level: 7,
-            ..Settings::default()
-        };
+        let mut settings =
+            Settings { compression: Compression::Zone, level: 7, ..Settings::default() };
         settings.rules.push(Rule::new("^a/ & b", 3).unwrap());
         assert_eq!(decode(&encode(&settings)).unwrap(), settings);
         assert!(decode(&encode(&settings)[..6]).is_err());

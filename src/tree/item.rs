@@ -113,7 +113,11 @@ impl Stretch {
     /// `Corrupt` naming the rule that is broken.
     pub fn decode(key: Key, bytes: &[u8]) -> Result<Stretch> {
         let broken = |what: &str| {
-            Error::corrupt(format!("the file item at {} of object {} {what}", key.offset, key.object()))
+            Error::corrupt(format!(
+                "the file item at {} of object {} {what}",
+                key.offset,
+                key.object()
+            ))
         };
         let mut reader = Reader::new(bytes);
         let kind = reader.u8()?;

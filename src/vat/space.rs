@@ -98,11 +98,7 @@ pub struct Space {
 
 impl Space {
     pub fn new(geometry: Geometry) -> Space {
-        Space {
-            geometry,
-            sheets: vec![None; geometry.sheets() as usize],
-            orders: HashMap::new(),
-        }
+        Space { geometry, sheets: vec![None; geometry.sheets() as usize], orders: HashMap::new() }
     }
 
     /// Holds nothing and knows nothing: stands in while the real one is at work.
@@ -122,12 +118,7 @@ impl Space {
     ///
     /// # Errors
     /// Those of `load`.
-    pub fn take(
-        &mut self,
-        count: u32,
-        importance: u8,
-        load: LoadSheet<'_>,
-    ) -> Result<Option<u64>> {
+    pub fn take(&mut self, count: u32, importance: u8, load: LoadSheet<'_>) -> Result<Option<u64>> {
         let side = region_side(&self.geometry, count);
         let key = (importance, side);
         let mut order = match self.orders.remove(&key) {
@@ -191,9 +182,7 @@ impl Space {
         let own = zones::zone(target, extent);
         let mut scored = Vec::new();
         for sheet in 0..self.geometry.sheets() {
-            for first in
-                (0..self.geometry.sheet_clusters()).step_by((side * side) as usize)
-            {
+            for first in (0..self.geometry.sheet_clusters()).step_by((side * side) as usize) {
                 let distance = square_distance(width, sheet, first, side);
                 let zone = zones::zone(distance, extent);
                 if own >= Zone::Temperate && own as i32 - zone as i32 >= 2 {
@@ -212,8 +201,7 @@ impl Space {
 
     /// Marks taken clusters free again.
     pub fn give_back(&mut self, first: u64, count: u32) {
-        let (sheet, index) =
-            (self.geometry.sheet_of(first), self.geometry.index_in_sheet(first));
+        let (sheet, index) = (self.geometry.sheet_of(first), self.geometry.index_in_sheet(first));
         if let Some(Some(space)) = self.sheets.get_mut(sheet as usize) {
             for index in index..index + count {
                 space.set(index, true);
@@ -226,8 +214,7 @@ impl Space {
 
     /// Takes clusters whose place is given, when their sheet is loaded.
     pub fn claim(&mut self, first: u64, count: u32) {
-        let (sheet, index) =
-            (self.geometry.sheet_of(first), self.geometry.index_in_sheet(first));
+        let (sheet, index) = (self.geometry.sheet_of(first), self.geometry.index_in_sheet(first));
         if let Some(Some(space)) = self.sheets.get_mut(sheet as usize) {
             for index in index..index + count {
                 if space.is_free(index) {
@@ -264,7 +251,8 @@ fn square_distance(width: u32, sheet: u32, first: u32, side: u32) -> f64 {
     let (x, y) = hilbert::point(width / TILE, first);
     let (column, row) = spiral::position(sheet);
     let along = |sheets: i32, tile: u32| {
-        f64::from(sheets) * f64::from(width) + f64::from((tile & !(side - 1)) * TILE)
+        f64::from(sheets) * f64::from(width)
+            + f64::from((tile & !(side - 1)) * TILE)
             + f64::from(side * TILE) / 2.0
             - f64::from(width) / 2.0
     };

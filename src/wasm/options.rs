@@ -1,0 +1,122 @@
+//! Options objects.
+
+use std::sync::Arc;
+
+use js_sys::{Date, Function, Reflect, Uint8Array};
+use serde::Deserialize;
+use wasm_bindgen::prelude::*;
+
+use super::{JsResult, error};
+use crate::base::env::{Clock, Timestamp};
+use crate::base::{Code, Error, Result};
+use crate::fs::rules::Rule;
+use crate::fs::{Compression, Settings};
+use crate::map::Options;
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Plain {
+    width: Option<u32>,
+    expected_size: Option<f64>,
+    cache_bytes: Option<f64>,
+    read_only: bool,
+    #[serde(flatten)]
+    settings: PlainSettings,
+}
+
+/// The part of the settings an object names.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct PlainSettings {
+    compression: Option<String>,
+    level: Option<i32>,
+    parity: Option<bool>,
+    label: Option<String>,
+    rules: Option<Vec<(String, u8)>>,
+}
+
+impl PlainSettings {
+    /// Changes what is named.
+    pub(super) fn apply(self, settings: &mut Settings) -> Result<()> {
+        if let Some(name) = self.compression {
+            settings.compression = Compression::of_name(&name).ok_or_else(|| {
+                Error::new(Code::Invalid, format!("compression '{name}' is not off, zone or all"))
+            })?;
+        }
+        settings.level = self.level.unwrap_or(settings.level);
+        settings.parity = self.parity.unwrap_or(settings.parity);
+        if let Some(label) = self.label {
+            settings.label = label.into_bytes();
+        }
+        if let Some(rules) = self.rules {
+            settings.rules = rules
+                .iter()
+                .map(|(pattern, importance)| Rule::new(pattern, *importance))
+                .collect::<Result<_>>()?;
+        }
+        Ok(())
+    }
+}
+
+/// The host's clock.
+struct JsClock(Option<Function>);
+
+impl Clock for JsClock {
+    fn now(&self) -> Timestamp {
+        let milliseconds = match &self.0 {
+            Some(now) => now.call0(&JsValue::NULL).ok().and_then(|value| value.as_f64()),
+            None => None,
+        };
+        let milliseconds = milliseconds.unwrap_or_else(Date::now);
+        let seconds = (milliseconds / 1000.0).floor();
+        let nanos = ((milliseconds - seconds * 1000.0) * 1e6).floor().clamp(0.0, 999_999_999.0);
+        Timestamp { seconds: seconds as i64, nanos: nanos as u32 }
+    }
+}
+
+/// A decoded options object.
+pub(super) struct JsOptions {
+    plain: Plain,
+    now: Option<Function>,
+    uuid: Option<[u8; 16]>,
+}
+
+impl JsOptions {
+    pub(super) fn read(value: &JsValue) -> JsResult<JsOptions> {
+        if value.is_undefined() || value.is_null() {
+            return Ok(JsOptions { plain: Plain::default(), now: None, uuid: None });
+        }
+        let plain = serde_wasm_bindgen::from_value(value.clone()).map_err(invalid)?;
+        let field = |name: &str| Reflect::get(value, &JsValue::from_str(name)).ok();
+        let now = field("now").and_then(|now| now.dyn_into::<Function>().ok());
+        let uuid = match field("uuid").and_then(|uuid| uuid.dyn_into::<Uint8Array>().ok()) {
+            Some(array) => Some(
+                <[u8; 16]>::try_from(array.to_vec())
+                    .map_err(|_| error::throw(Error::new(Code::Invalid, "a uuid has 16 bytes")))?,
+            ),
+            None => None,
+        };
+        Ok(JsOptions { plain, now, uuid })
+    }
+
+    pub(super) fn read_only(&self) -> bool {
+        self.plain.read_only
+    }
+
+    pub(super) fn engine(self) -> JsResult<Options> {
+        let mut options = Options::with_clock(Arc::new(JsClock(self.now)));
+        options.width = self.plain.width;
+        options.uuid = self.uuid;
+        options.expected_size = self.plain.expected_size.unwrap_or(0.0) as u64;
+        if let Some(bytes) = self.plain.cache_bytes {
+            options.cache_bytes = bytes.clamp(0.0, 3.0 * (1u64 << 30) as f64) as usize;
+        }
+        self.plain.settings.apply(&mut options.settings).map_err(error::throw)?;
+        Ok(options)
+    }
+}
+
+/// An object of the wrong shape.
+pub(super) fn invalid(reason: impl std::fmt::Display) -> JsValue {
+    error::throw(Error::new(Code::Invalid, format!("an options object is wrong: {reason}")))
+}
