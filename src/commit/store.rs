@@ -837,13 +837,6 @@ impl Store {
         }
         let staged = std::mem::take(&mut self.staged);
         self.staged_bytes = 0;
-<<<<<<< HEAD
-=======
-        let Some(live) = self.live.clone() else { return Ok(()) };
-        let runs: Vec<(u64, u32)> =
-            staged.iter().map(|(first, data)| (*first, (data.len() / CLUSTER) as u32)).collect();
-        self.declare(&runs)?;
->>>>>>> main
         let writes: Vec<(u64, &[u8])> =
             staged.iter().map(|(first, data)| (*first, data.as_slice())).collect();
         self.write_out(&writes)
@@ -856,15 +849,8 @@ impl Store {
             writes.iter().map(|(first, data)| (*first, (data.len() / CLUSTER) as u32)).collect();
         self.declare(&runs)?;
         self.data_unsynced = true;
-<<<<<<< HEAD
-        self.meter
-            .clusters_written
-            .add(runs.iter().map(|(_, count)| u64::from(*count)).sum());
-        let written = live.write_many(writes);
-=======
         self.meter.clusters_written.add(runs.iter().map(|(_, count)| u64::from(*count)).sum());
-        let written = live.write_many(&writes);
->>>>>>> main
+        let written = live.write_many(writes);
         self.medium_failure(written)
     }
 
@@ -880,21 +866,16 @@ impl Store {
     /// Makes it durable, before the first write since the last checkpoint goes to a band, that
     /// it will be written: recovery then knows which checksums of the picture to mend.
     pub(super) fn declare(&mut self, runs: &[(u64, u32)]) -> Result<()> {
-<<<<<<< HEAD
-        let Some(live) = &self.live else { return Ok(()) };
-        let Some(log) = &mut self.log else {
+        let Some(live) = self.live.clone() else { return Ok(()) };
+        if self.log.is_none() {
             live.declare(runs)?;
             return Ok(());
-        };
+        }
         let intents = super::checkpoint::intents(live.declare_ahead(runs)?);
-=======
-        let Some(live) = self.live.clone() else { return Ok(()) };
-        let intents = super::checkpoint::intents(live.declare(runs)?);
         if !intents.is_empty() {
             self.settle_in_flight()?;
         }
         let Some(log) = &mut self.log else { return Ok(()) };
->>>>>>> main
         if intents.is_empty() {
             return Ok(());
         }
