@@ -1,11 +1,14 @@
 //! AetherFlow: a crash-safe filesystem that lives in a PNG.
 
 pub mod base;
+pub mod check;
 pub mod codec;
 pub mod commit;
 pub mod container;
 pub mod fs;
 pub mod map;
+#[cfg(unix)]
+pub mod native;
 pub mod plane;
 pub mod storage;
 pub mod tree;

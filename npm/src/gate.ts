@@ -59,6 +59,15 @@ function closedError(): never {
   throw new AetherFlowError('EBADF', { reason: 'closed', sentence: 'the map is closed' });
 }
 
+function busyError(): never {
+  throw new AetherFlowError('EBUSY', {
+    sentence: 'the map is busy with the operation that made this call',
+  });
+}
+
+/** Stands in for the engine while a callback of a long operation runs: it cannot be entered twice. */
+const BUSY = new Proxy<object>({}, { get: busyError }) as unknown as RawMap;
+
 /** Stands in for the engine of a closed map: every use says so instead of touching freed memory. */
 const CLOSED = new Proxy<object>({}, { get: closedError }) as unknown as RawMap;
 
@@ -91,6 +100,18 @@ export class Gate {
 
   get closed(): boolean {
     return this.#raw === CLOSED;
+  }
+
+  /** Runs an operation that calls back; the callbacks must not use the map (EBUSY). */
+  exclusively<T>(action: (raw: RawMap) => T): T {
+    const raw = this.#raw;
+    if (raw === CLOSED || raw === BUSY) return action(raw);
+    this.#raw = BUSY;
+    try {
+      return action(raw);
+    } finally {
+      this.#raw = raw;
+    }
   }
 
   /** Lets go of the engine object and its memory. */

@@ -35,6 +35,7 @@ import { walk, type WalkEntry } from './walk.js';
 import { RawMap } from './wasm.js';
 
 type Path = nodeFs.PathLike;
+type Guard = <A extends unknown[], R>(callback: (...args: A) => R) => (...args: A) => R;
 
 /** How a map is made or opened. */
 export interface MapOptions extends EngineOptions {
@@ -57,7 +58,7 @@ export interface FileMapOptions extends MapOptions, BackingOptions {
 
 /** Options of long operations. */
 export interface ProgressOptions {
-  /** Called now and then; return `false` to stop (ECANCELED). */
+  /** Called now and then; return `false` to stop (ECANCELED). It must not use the map (EBUSY). */
   onProgress?: Progress | undefined;
 }
 
@@ -148,6 +149,28 @@ export class InfiniteMap implements Disposable, AsyncDisposable {
 
   #run<T>(syscall: string, path: unknown, action: (raw: Raw) => T): T {
     return this.#volume.run(syscall, path, () => action(this.gate.raw));
+  }
+
+  /** As `#run`, for operations that call back: what a guarded callback throws comes out as it is. */
+  #runLong<T>(syscall: string, path: unknown, action: (raw: Raw, guard: Guard) => T): T {
+    let thrown: { error: unknown } | undefined;
+    const guard: Guard =
+      (callback) =>
+      (...args) => {
+        try {
+          return callback(...args);
+        } catch (error) {
+          thrown = { error };
+          throw error;
+        }
+      };
+    try {
+      return this.#volume.run(syscall, path, () =>
+        this.gate.exclusively((raw) => action(raw, guard)),
+      );
+    } catch (error) {
+      throw thrown === undefined ? error : thrown.error;
+    }
   }
 
   // ---- making and opening
@@ -321,7 +344,9 @@ export class InfiniteMap implements Disposable, AsyncDisposable {
    */
   verify(options: { deep?: boolean } & ProgressOptions = {}): VerifyReport {
     const { deep = false, onProgress } = options;
-    return this.#run('verify', this.path, (raw) => raw.verify({ deep }, onProgress));
+    return this.#runLong('verify', this.path, (raw, guard) =>
+      raw.verify({ deep }, onProgress && guard(onProgress)),
+    );
   }
 
   /**
@@ -333,7 +358,9 @@ export class InfiniteMap implements Disposable, AsyncDisposable {
     options: { path?: string; level?: number; all?: boolean } & ProgressOptions = {},
   ): CompressReport {
     const { onProgress, ...rest } = options;
-    return this.#run('compress', options.path, (raw) => raw.compress(rest, onProgress));
+    return this.#runLong('compress', options.path, (raw, guard) =>
+      raw.compress(rest, onProgress && guard(onProgress)),
+    );
   }
 
   /**
@@ -347,7 +374,7 @@ export class InfiniteMap implements Disposable, AsyncDisposable {
 
   /**
    * Writes the packed form, for sharing, piece by piece in file order. A piece lies in engine
-   * memory and is valid during its call only.
+   * memory and is valid during its call only; `write` must not use the map (EBUSY).
    * @throws what `write` throws, ECANCELED, EIO
    */
   packTo(
@@ -355,8 +382,8 @@ export class InfiniteMap implements Disposable, AsyncDisposable {
     options: { parity?: boolean } & ProgressOptions = {},
   ): void {
     const { onProgress, ...rest } = options;
-    this.#run('pack', this.path, (raw) => {
-      raw.pack(write, rest, onProgress);
+    this.#runLong('pack', this.path, (raw, guard) => {
+      raw.pack(guard(write), rest, onProgress && guard(onProgress));
     });
   }
 

@@ -6,7 +6,6 @@
  */
 
 import * as fs from 'node:fs';
-import * as zlib from 'node:zlib';
 import type { HostStorage } from './contract.js';
 
 function endOfFile(offset: number, length: number): Error {
@@ -30,17 +29,12 @@ function writeFully(descriptor: number, offset: number, source: Uint8Array): voi
   }
 }
 
-/** Node 20.15 and 22.2 brought `zlib.crc32`: the processor's own instructions, unlike wasm. */
-const nativeCrc32 = (zlib as { crc32?: (bytes: Uint8Array) => number }).crc32;
-
 /** A file that is open from the start. */
 export class FileStorage implements HostStorage {
   readonly #descriptor: number;
-  declare crc32?: (bytes: Uint8Array) => number;
 
   constructor(path: string, flags: string | number, mode = 0o666) {
     this.#descriptor = fs.openSync(path, flags, mode);
-    if (nativeCrc32 !== undefined) this.crc32 = (bytes) => nativeCrc32(bytes);
   }
 
   readAt(offset: number, target: Uint8Array): void {

@@ -26,6 +26,7 @@ impl Store {
     /// Those of [`Store::commit`]; `Io` and `NoSpace` from below, after which the log still holds
     /// everything committed.
     pub fn checkpoint(&mut self) -> Result<()> {
+        self.settle_in_flight()?;
         self.commit()?;
         if self.log.is_none() {
             let pages = self.finish_pages();
@@ -55,9 +56,13 @@ impl Store {
         let writes: Vec<(u64, &[u8])> =
             pages.iter().map(|(cluster, page)| (*cluster, &page[..])).collect();
         live.write_many(&writes)?;
+        // This also writes the checksums of bands written by rows and the headers of new sheets.
+        // They must be durable before the superblock: once it is, no log names these bands.
+        let adler = live.totals_without(&superblock_bands(self.geometry))?;
         live.sync()?;
 
-        if self.log.is_none() && self.superblock.state != self.state {
+        // Pages without a log carry the number of the transaction that this checkpoint is.
+        if self.log.is_none() && (self.superblock.state != self.state || !pages.is_empty()) {
             self.state.generation += 1;
             self.state.modified = nanoseconds(self.clock.now());
         }
@@ -65,7 +70,7 @@ impl Store {
         superblock.sequence += 1;
         superblock.state = self.state;
         self.entropy.fill(&mut superblock.log_salt)?;
-        superblock.adler = live.totals_without(&superblock_bands(self.geometry))?;
+        superblock.adler = adler;
         let slot = slots(self.geometry)[(superblock.sequence % 2) as usize];
         live.declare(&[(slot, 1)])?;
         live.write_run(slot, &superblock.encode()[..])?;
@@ -73,6 +78,7 @@ impl Store {
         live.sync()?;
 
         live.mark_clean();
+        self.twin_is_old = self.superblock.state != superblock.state;
         self.superblock = superblock;
         self.meter.checkpoints.add(1);
         for (cluster, dirty) in self.dirty.drain() {
@@ -103,6 +109,10 @@ impl Store {
         if self.superblock.parity {
             self.refresh_parity()?;
             self.checkpoint()?;
+        }
+        if self.twin_is_old {
+            // Both superblocks then lead to this state, so that one is enough to open the map.
+            self.write_checkpoint()?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! that are free in it, steps 2 and 3 append, step 4 repeats what the log holds.
 
 pub mod checkpoint;
+pub mod inspect;
 pub mod meter;
 pub mod open;
 pub mod parity;

@@ -10,12 +10,14 @@ use super::store::{Budget, DirtyPage, Log, NodeCheck, Page, PageKind, Parts, Sto
 use super::superblock::{COMPATIBLE, INCOMPATIBLE_ZSTD, READ_ONLY_PARITY, Superblock};
 use super::transaction::nanoseconds;
 use crate::base::bytes::Reader;
+use crate::base::checksum::crc32;
 use crate::base::env::{Clock, Entropy};
 use crate::base::limits::CLUSTER;
 use crate::base::{Code, Error, Result};
 use crate::container::live::{Recovery, probe_widths, read_geometry};
 use crate::container::{BandSums, Clusters, Geometry, Live};
 use crate::storage::Storage;
+use crate::vat::{Kind, page as table};
 use crate::wal::{Delivery, LogFile, LogWriter, Record, Replayed, replay};
 
 /// The world around a store.
@@ -132,6 +134,7 @@ impl Store {
         let live = Arc::new(live);
         live.set_sheets(superblock.state.sheets)?;
         let geometry = live.geometry();
+        superblock.state.check(geometry.clusters())?;
         let replayed = match &log {
             Some(log) => Some(read_log(&**log, &superblock)?),
             None => None,
@@ -139,6 +142,10 @@ impl Store {
         let excluded = superblock_bands(geometry);
         let log = match log {
             Some(storage) if writable => {
+                if replayed.as_ref().is_some_and(|log| !log.holds_anything()) {
+                    // What a torn first frame left must not come to stand behind a new one.
+                    forget_log(&*storage)?;
+                }
                 let position =
                     replayed.as_ref().map_or_else(Default::default, |log| log.end.committed);
                 Some(Log {
@@ -161,6 +168,7 @@ impl Store {
             geometry,
             budget: environment.budget,
         });
+        store.twin_is_old = !twin_agrees(&live, &store.superblock);
         match replayed.filter(Replay::holds_anything) {
             Some(log) => {
                 store.recovered = true;
@@ -176,7 +184,7 @@ impl Store {
                 } else {
                     live.set_sheets(state.sheets)?;
                 }
-                store.adopt(state, log.pages, live.geometry());
+                store.adopt(state, log.pages, live.geometry())?;
                 if writable {
                     store.write_checkpoint()?;
                 }
@@ -198,6 +206,7 @@ impl Store {
         let superblock = pick_superblock(&*clusters)?;
         superblock.check_features(false)?;
         let geometry = clusters.geometry();
+        superblock.state.check(geometry.clusters())?;
         if superblock.width != geometry.width() || superblock.state.sheets > geometry.sheets() {
             return Err(Error::new(
                 Code::Resized,
@@ -220,46 +229,59 @@ impl Store {
         }))
     }
 
-    /// Takes over what the log holds beyond the superblock.
-    fn adopt(&mut self, state: State, pages: FxHashMap<u64, Box<Page>>, geometry: Geometry) {
+    /// Takes over what the log holds beyond the superblock. Nobody vouches for a log: every page
+    /// is checked as one read from the map would be.
+    ///
+    /// # Errors
+    /// `Corrupt` for a page that is not what the table says.
+    fn adopt(
+        &mut self,
+        state: State,
+        pages: FxHashMap<u64, Box<Page>>,
+        geometry: Geometry,
+    ) -> Result<()> {
+        state.check(geometry.clusters())?;
         self.state = state;
         self.geometry = geometry;
         self.space.grow(geometry);
-        for (cluster, page) in pages {
-            // What each page is was never logged: the table says it once all are in place.
-            let kind = if crate::vat::page::is_page(&geometry, cluster) {
-                PageKind::Table
-            } else {
-                PageKind::Node
+        let (tables, others): (Vec<_>, Vec<_>) =
+            pages.into_iter().partition(|&(cluster, _)| table::is_page(&geometry, cluster));
+        for (cluster, page) in tables {
+            geometry.check_run(cluster, 1).map_err(|_| outside(cluster))?;
+            table::check(self.seed, cluster, &page)?;
+            self.install(cluster, Arc::new(*page), PageKind::Table);
+        }
+        // What the other pages are was never logged: the table says it now that it is in place.
+        for (cluster, page) in others {
+            let record = self.record(cluster)?;
+            let kind = match record.kind {
+                // Freed later in the same log: nobody refers to it any more.
+                Kind::Free => continue,
+                Kind::Node => PageKind::Node,
+                Kind::Raw | Kind::Zstd | Kind::Tail => PageKind::Data,
+                Kind::Parity | Kind::Superblock => return Err(outside(cluster)),
             };
+            let found = crc32(&page[..]);
+            if found != record.crc {
+                return Err(Error::checksum(cluster, record.crc, found));
+            }
+            if kind == PageKind::Node {
+                self.check_node_header(&page, cluster)?;
+                (self.check_node)(&page, cluster)?;
+            }
+            self.data_pages += usize::from(kind == PageKind::Data);
             self.install(cluster, Arc::new(*page), kind);
         }
-        let data: Vec<u64> = self
-            .dirty
-            .iter()
-            .filter(|(_, page)| page.kind == PageKind::Node)
-            .map(|(&cluster, _)| cluster)
-            .collect();
-        for cluster in data {
-            match self.record(cluster).map(|record| record.kind) {
-                Ok(crate::vat::Kind::Node) => {}
-                Ok(crate::vat::Kind::Free) | Err(_) => {
-                    // Freed later in the same log: nobody refers to it any more.
-                    self.dirty.remove(&cluster);
-                }
-                Ok(_) => {
-                    if let Some(page) = self.dirty.get_mut(&cluster) {
-                        page.kind = PageKind::Data;
-                        self.data_pages += 1;
-                    }
-                }
-            }
-        }
+        Ok(())
     }
 
     fn install(&mut self, cluster: u64, page: Arc<Page>, kind: PageKind) {
         self.dirty.insert(cluster, DirtyPage::recovered(page, kind));
     }
+}
+
+fn outside(cluster: u64) -> Error {
+    Error::corrupt("the log names a cluster that no log changes").at_cluster(cluster)
 }
 
 /// Makes a picture whose pixels were brought from elsewhere a live map: the superblock gets the
@@ -295,6 +317,14 @@ impl Replay {
     fn holds_anything(&self) -> bool {
         self.end.end.offset > 0
     }
+}
+
+fn forget_log(log: &dyn Storage) -> Result<()> {
+    if log.len()? > 0 {
+        log.set_len(0)?;
+        log.sync()?;
+    }
+    Ok(())
 }
 
 fn read_log(log: &dyn Storage, superblock: &Superblock) -> Result<Replay> {
@@ -360,6 +390,17 @@ fn find_superblock(storage: Arc<dyn Storage>, cache: usize) -> Result<(Live, Sup
         }
     }
     Err(refused)
+}
+
+/// Whether the other superblock leads to the same state.
+fn twin_agrees(live: &Live, superblock: &Superblock) -> bool {
+    let slot = slots(live.geometry())[(superblock.sequence.wrapping_add(1) % 2) as usize];
+    let mut bytes = [0; CLUSTER];
+    live.read_run(slot, &mut bytes).is_ok()
+        && matches!(
+            Superblock::decode(&bytes, slot),
+            Ok(Some(twin)) if twin.state == superblock.state
+        )
 }
 
 /// The newer of the superblocks that are whole.

@@ -8,6 +8,9 @@ use crate::base::{Error, Result};
 /// this high would exceed any map.
 pub const MAX_LEVEL: u8 = 12;
 
+/// Transactions and checkpoints are numbered below this, so that counting on cannot overflow.
+pub const MAX_COUNT: u64 = 1 << 62;
+
 /// What a tree holds, counted as it changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -109,9 +112,21 @@ impl State {
             sheets: reader.u32()?,
             modified: reader.i64()?,
         };
-        if state.next_object > MAX_OBJECT || state.sheets == 0 {
+        if state.next_object > MAX_OBJECT || state.sheets == 0 || state.generation >= MAX_COUNT {
             return Err(Error::corrupt("the map's state has an impossible object id or size"));
         }
         Ok(state)
+    }
+
+    /// Checks what only the size of the map can tell.
+    ///
+    /// # Errors
+    /// `Corrupt` when more clusters are in use than there are.
+    pub fn check(&self, clusters: u64) -> Result<()> {
+        if self.used > clusters {
+            let what = format!("{} clusters in use, the map has {clusters}", self.used);
+            return Err(Error::corrupt(what));
+        }
+        Ok(())
     }
 }

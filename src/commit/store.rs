@@ -158,6 +158,10 @@ pub struct Store {
     pub(super) stale_stripes: FxHashMap<u32, super::parity::StaleStripes>,
     /// The map was found unclean and repaired from its log when it was opened.
     pub(super) recovered: bool,
+    /// The superblock that is not in force may say something else than the one that is.
+    pub(super) twin_is_old: bool,
+    /// A transaction handed out by [`Store::prepare`] that [`Store::finish`] has not heard of.
+    pub(super) in_flight: Option<super::transaction::Prepared>,
     pub meter: Meter,
 }
 
@@ -198,6 +202,8 @@ impl Store {
             budget: parts.budget,
             stale_stripes: FxHashMap::default(),
             recovered: false,
+            twin_is_old: false,
+            in_flight: None,
             meter: Meter::default(),
             clusters: parts.clusters,
             live: parts.live,
@@ -364,6 +370,10 @@ impl Store {
     /// # Errors
     /// `Corrupt` naming the cluster, `Io`.
     pub fn node(&self, cluster: u64) -> Result<Arc<Page>> {
+        // Pages of the table share the cache.
+        if table::is_page(&self.geometry, cluster) {
+            return Err(not_a_node(cluster));
+        }
         if let Some(dirty) = self.dirty.get(&cluster) {
             return match dirty.kind {
                 PageKind::Node => Ok(Arc::clone(&dirty.page)),
@@ -688,6 +698,9 @@ impl Store {
         self.state.sheets = sheets;
         let fixed = self.fixed_clusters(before..sheets);
         self.state.used += fixed;
+        // The new table stays when the operation is undone, what it writes there does not: seen
+        // from here it is another operation, which keeps the pages as they are now.
+        self.operation += 1;
         self.undo = undo;
         if let Some(undo) = &mut self.undo {
             undo.state.sheets = sheets;
@@ -779,7 +792,7 @@ impl Store {
         }
         self.staged_bytes += padded.len();
         self.staged.push((first, padded));
-        if self.staged_bytes >= STAGE_LIMIT || self.log.is_none() {
+        if self.staged_bytes >= STAGE_LIMIT {
             self.write_staged()?;
         }
         Ok(first)
@@ -816,8 +829,11 @@ impl Store {
     /// Makes it durable, before the first write since the last checkpoint goes to a band, that
     /// it will be written: recovery then knows which checksums of the picture to mend.
     pub(super) fn declare(&mut self, runs: &[(u64, u32)]) -> Result<()> {
-        let Some(live) = &self.live else { return Ok(()) };
+        let Some(live) = self.live.clone() else { return Ok(()) };
         let intents = super::checkpoint::intents(live.declare(runs)?);
+        if !intents.is_empty() {
+            self.settle_in_flight()?;
+        }
         let Some(log) = &mut self.log else { return Ok(()) };
         if intents.is_empty() {
             return Ok(());

@@ -1,6 +1,6 @@
 //! The superblock: where everything starts. Two copies, written in turn at checkpoints.
 
-use super::state::State;
+use super::state::{MAX_COUNT, State};
 use crate::base::bytes::{Put, Reader};
 use crate::base::checksum::crc32;
 use crate::base::limits::{CLUSTER, MAX_NAME};
@@ -122,6 +122,10 @@ impl Superblock {
         };
         let label = reader.u8()?;
         superblock.label = reader.take(usize::from(label))?.to_vec();
+        if superblock.sequence >= MAX_COUNT {
+            return Err(Error::corrupt("a superblock has an impossible sequence number")
+                .at_cluster(cluster));
+        }
         if write_version > WRITE_VERSION {
             // A writer of this version would not keep its rules: the same as an unknown feature
             // that a reader may ignore.

@@ -4,7 +4,7 @@
 //! transaction under the caller's lock, [`Prepared::write`] carries it to the disk without one,
 //! and [`Store::finish`] takes note of the outcome.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::store::{PageKind, Store};
 use crate::base::bytes::u32_at;
@@ -16,20 +16,32 @@ use crate::vat::Record;
 use crate::vat::page as table;
 use crate::wal::{LogFile, Pending};
 
-/// A transaction on its way to the disk.
-pub struct Prepared {
+/// A transaction on its way to the disk. Copies are the same transaction.
+#[derive(Clone)]
+pub struct Prepared(Arc<Transaction>);
+
+struct Transaction {
     live: Arc<Live>,
     log: Arc<LogFile>,
     pending: Option<Pending>,
     sync_data: bool,
+    /// What became of it.
+    outcome: OnceLock<Result<()>>,
 }
 
 impl Prepared {
-    /// Returns once the transaction is durable: its file data first, then its log frames.
+    /// Returns once the transaction is durable: its file data first, then its log frames. It is
+    /// written once, whoever asks first; others wait for that.
     ///
     /// # Errors
     /// `Io` or `NoSpace` from below.
     pub fn write(&self) -> Result<()> {
+        self.0.outcome.get_or_init(|| self.0.carry()).clone()
+    }
+}
+
+impl Transaction {
+    fn carry(&self) -> Result<()> {
         if self.sync_data {
             self.live.sync()?;
         }
@@ -48,6 +60,7 @@ impl Store {
     /// # Errors
     /// `Corrupt` or `Io` while reading pages of the table; `ReadOnly`, `Poisoned`.
     pub fn prepare(&mut self) -> Result<Option<Prepared>> {
+        self.settle_in_flight()?;
         self.check_writable()?;
         let Some(live) = self.live.clone() else { return Ok(None) };
         if self.log.is_none() {
@@ -81,7 +94,28 @@ impl Store {
         self.meter.log_bytes.add(pending.as_ref().map_or(0, |p| p.bytes.len() as u64));
         self.freed_in_flight.append(&mut self.freed);
         let sync_data = std::mem::take(&mut self.data_unsynced);
-        Ok(Some(Prepared { live, log: Arc::clone(&log.file), pending, sync_data }))
+        let log = Arc::clone(&log.file);
+        let outcome = OnceLock::new();
+        let prepared =
+            Prepared(Arc::new(Transaction { live, log, pending, sync_data, outcome }));
+        self.in_flight = Some(prepared.clone());
+        Ok(Some(prepared))
+    }
+
+    /// Waits for a transaction that somebody else is carrying to the disk, or carries it there.
+    /// Whatever is appended to the log, and every checkpoint, must come after it: frames are
+    /// valid only behind those they were built behind, and a checkpoint starts a new log.
+    ///
+    /// # Errors
+    /// The transaction's own.
+    pub(super) fn settle_in_flight(&mut self) -> Result<()> {
+        match self.in_flight.clone() {
+            Some(prepared) => {
+                let outcome = prepared.write();
+                self.finish(outcome)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Takes note of what became of a transaction; must follow every [`Store::prepare`] before
@@ -91,6 +125,10 @@ impl Store {
     /// The outcome's own, after which the map refuses to be written.
     pub fn finish(&mut self, outcome: Result<()>) -> Result<()> {
         self.poisoned(outcome)?;
+        if self.in_flight.take().is_none() {
+            // Somebody needed the log meanwhile and has taken note already.
+            return Ok(());
+        }
         for (first, count) in std::mem::take(&mut self.freed_in_flight) {
             let in_log =
                 (first..first + u64::from(count)).any(|cluster| self.logged.contains(&cluster));
@@ -192,6 +230,15 @@ impl Store {
         if own != cluster {
             return Err(Error::corrupt(format!("a tree node says it belongs in cluster {own}"))
                 .at_cluster(cluster));
+        }
+        let generation = crate::base::bytes::u64_at(page, 16);
+        if generation > self.state.generation {
+            // The superblock that knows it is lost, or the log is.
+            return Err(Error::corrupt(format!(
+                "a tree node is of transaction {generation}, the map's state of {}",
+                self.state.generation
+            ))
+            .at_cluster(cluster));
         }
         Ok(())
     }

@@ -315,6 +315,10 @@ impl Clusters for Live {
         }
         Ok(())
     }
+
+    fn as_live(&self) -> Option<&Live> {
+        Some(self)
+    }
 }
 
 /// Reads signature and IHDR as those of a live or packed map.

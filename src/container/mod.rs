@@ -49,6 +49,11 @@ pub trait Clusters: Shareable {
     /// # Errors
     /// As [`Clusters::read_run`].
     fn read_band(&self, band: u32, rows: &mut [u8]) -> Result<()>;
+
+    /// The live picture, where this is one: lets a check look at the bytes round the pixels.
+    fn as_live(&self) -> Option<&Live> {
+        None
+    }
 }
 
 /// Checks a band number and the length of a buffer for its rows.

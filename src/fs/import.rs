@@ -75,36 +75,50 @@ impl Fs {
         compressed: bool,
         importance: u8,
     ) -> Result<u32> {
-        let sane = !stored.is_empty()
-            && logical as usize <= MAX_FRAME
-            && stored.len() <= MAX_FRAME
-            && (compressed || stored.len() == logical as usize);
+        self.import_frames(&[(stored, logical, compressed)], importance)
+    }
+
+    /// Stores several frames of one importance, as [`Fs::import_frame`] does; the picture's bands
+    /// are then written once for all of them. Returns the number of the first; the others follow.
+    ///
+    /// # Errors
+    /// As [`Fs::import_frame`]; none of the frames is stored then.
+    pub fn import_frames(&mut self, frames: &[(&[u8], u32, bool)], importance: u8) -> Result<u32> {
+        let sane = frames.iter().all(|&(stored, logical, compressed)| {
+            !stored.is_empty()
+                && logical as usize <= MAX_FRAME
+                && stored.len() <= MAX_FRAME
+                && (compressed || stored.len() == logical as usize)
+        });
         if !sane {
             return Err(Error::new(Code::Invalid, "a frame holds 1 byte to 128 KiB"));
         }
-        let kind = if compressed { Kind::Zstd } else { Kind::Raw };
-        if self.import.is_none() {
-            return Err(not_importing());
+        let Some(import) = &self.import else { return Err(not_importing()) };
+        let number = import.frames.len() as u32;
+        let extents = self.store.atomically(|store| {
+            let place = |&(stored, logical, compressed): &(&[u8], u32, bool)| {
+                let kind = if compressed { Kind::Zstd } else { Kind::Raw };
+                let extent = Extent {
+                    first: store.write_extent(kind, stored, importance, false)?,
+                    clusters: stored.len().div_ceil(CLUSTER) as u16,
+                    logical,
+                    stored: stored.len() as u32,
+                    offset: 0,
+                };
+                Ok((kind, extent))
+            };
+            frames.iter().map(place).collect::<Result<Vec<_>>>()
+        })?;
+        for (kind, extent) in &extents {
+            self.blocks.remove(&extent.first);
+            if *kind == Kind::Zstd {
+                self.store.meter.frames_logical.add(u64::from(extent.logical));
+                self.store.meter.frames_stored.add(u64::from(extent.stored));
+            }
         }
-        let first =
-            self.store.atomically(|store| store.write_extent(kind, stored, importance, false))?;
-        self.blocks.remove(&first);
-        let extent = Extent {
-            first,
-            clusters: stored.len().div_ceil(CLUSTER) as u16,
-            logical,
-            stored: stored.len() as u32,
-            offset: 0,
-        };
-        if compressed {
-            self.store.meter.frames_logical.add(u64::from(logical));
-            self.store.meter.frames_stored.add(stored.len() as u64);
-        }
-        let import = self.import.as_mut().ok_or_else(not_importing)?;
-        import.frames.push((kind, extent));
-        let number = import.frames.len() - 1;
+        self.import.as_mut().ok_or_else(not_importing)?.frames.extend(extents);
         self.commit_if_wasteful()?;
-        Ok(number as u32)
+        Ok(number)
     }
 
     /// Makes a regular file of parts of frames.
@@ -182,6 +196,11 @@ impl Fs {
             })?;
         }
         self.commit_if_wasteful()
+    }
+
+    /// Whether file data of this importance is compressed, by the map's settings.
+    pub fn compresses(&self, importance: u8) -> bool {
+        self.manner(importance, false).compress
     }
 
     /// Whether an import is under way.

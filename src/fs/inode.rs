@@ -2,7 +2,7 @@
 
 use crate::base::bytes::{Put, Reader};
 use crate::base::env::Timestamp;
-use crate::base::limits::{MAX_FILE, MAX_NAME};
+use crate::base::limits::{MAX_FILE, MAX_NAME, MAX_OBJECT};
 use crate::base::{Error, Result};
 
 /// The file type bits of a mode, as POSIX systems number them.
@@ -188,6 +188,9 @@ impl Inode {
         }
         if inode.size > MAX_FILE {
             return Err(broken("has an impossible size"));
+        }
+        if inode.parent >= MAX_OBJECT {
+            return Err(broken("has an impossible parent"));
         }
         if inode.flags & !KNOWN_FLAGS != 0 || inode.name.len() > MAX_NAME {
             return Err(broken("has unknown flags or an impossible name"));

@@ -19,6 +19,7 @@ pub mod flush;
 pub mod head;
 pub mod import;
 pub mod inode;
+pub mod inspect;
 pub mod ops;
 pub mod path;
 pub mod place;

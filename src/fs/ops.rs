@@ -5,6 +5,7 @@
 
 use super::dir::{self, Entry, add_entry, find_entry, remove_entry};
 use super::inode::{self, FileType, Inode};
+use super::path::Ancestors;
 use super::{Fs, ROOT, SYSTEM, View, head};
 use crate::base::env::Timestamp;
 use crate::base::limits::{MAX_OBJECT, MAX_PATH};
@@ -163,7 +164,7 @@ impl Fs {
             }
             count(&mut store.state_mut().head.counters, file_type, true);
             directory.size += 1;
-            directory.links += u32::from(node.is_directory());
+            directory.links = directory.links.saturating_add(u32::from(node.is_directory()));
             directory.modified = now;
             directory.changed = now;
             head::put_inode(store, parent, &directory)?;
@@ -380,18 +381,15 @@ impl Fs {
     /// A directory may not move into itself or below.
     fn refuse_cycle(&self, moved: u64, into: u64) -> Result<()> {
         let root = self.root_of(View::Head);
+        let mut way = Ancestors::default();
         let mut at = into;
-        // No chain of parents is longer than there are directories.
-        for _ in 0..=root.counters.directories {
-            if at == moved {
-                return Err(Error::new(Code::Invalid, "a directory cannot move into itself"));
-            }
+        while at != moved {
             if at == ROOT {
                 return Ok(());
             }
-            at = self.inode(&root, at)?.parent;
+            at = way.step(self.inode(&root, at)?.parent)?;
         }
-        Err(Error::corrupt("a directory is its own ancestor"))
+        Err(Error::new(Code::Invalid, "a directory cannot move into itself"))
     }
 
     /// Changes mode, owners and times; returns the inode as it is then.
@@ -486,6 +484,9 @@ impl Fs {
         let mut found = Vec::new();
         let mut cursor = Cursor::at(&self.store, &root, start)?;
         while let Some(item) = cursor.next_in(start)? {
+            if item.key.offset >= MAX_OBJECT {
+                return Err(Error::corrupt("an orphan with an impossible number"));
+            }
             found.push(item.key.offset);
         }
         drop(cursor);

@@ -140,17 +140,43 @@ impl Fs {
     pub fn directory_path(&self, view: View, ino: u64) -> Result<Vec<u8>> {
         let root = self.root_of(view);
         let mut names: Vec<Vec<u8>> = Vec::new();
+        let mut way = Ancestors::default();
         let mut at = ino;
-        for _ in 0..=root.counters.directories {
-            if at == ROOT {
-                names.reverse();
-                return Ok(names.join(&b'/'));
-            }
+        while at != ROOT {
             let inode = self.inode(&root, at)?;
             names.push(inode.name);
-            at = inode.parent;
+            at = way.step(inode.parent)?;
         }
-        Err(Error::corrupt("a directory is its own ancestor"))
+        names.reverse();
+        Ok(names.join(&b'/'))
+    }
+}
+
+/// Notices when a chain of parents runs in a circle, in constant memory (Brent's method). How
+/// long an honest chain may be nobody can tell: counters are read from the map as well.
+#[derive(Default)]
+pub(super) struct Ancestors {
+    marked: u64,
+    steps: u64,
+    limit: u64,
+}
+
+impl Ancestors {
+    /// Goes on to `parent`, and gives it.
+    ///
+    /// # Errors
+    /// `Corrupt` when the chain has been there.
+    pub fn step(&mut self, parent: u64) -> Result<u64> {
+        if parent == self.marked {
+            return Err(Error::corrupt("a directory is its own ancestor"));
+        }
+        if self.steps == self.limit {
+            self.marked = parent;
+            self.steps = 0;
+            self.limit = self.limit.saturating_mul(2).max(1);
+        }
+        self.steps += 1;
+        Ok(parent)
     }
 }
 

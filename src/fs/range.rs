@@ -32,7 +32,7 @@ pub(super) fn insert(
     stretch: &Stretch,
 ) -> Result<()> {
     head::put(store, Key::new(ino, item::DATA, offset), &stretch.encode())?;
-    inode.allocated += kept(stretch);
+    inode.allocated = inode.allocated.saturating_add(kept(stretch));
     Ok(())
 }
 

@@ -144,7 +144,7 @@ fn encode(settings: &Settings) -> Vec<u8> {
     out
 }
 
-fn decode(bytes: &[u8]) -> Result<Settings> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Settings> {
     let mut settings = Settings::default();
     if bytes.is_empty() {
         return Ok(settings);

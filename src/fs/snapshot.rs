@@ -42,7 +42,7 @@ impl Snapshot {
         out
     }
 
-    fn decode(id: u64, bytes: &[u8]) -> Result<Snapshot> {
+    pub(crate) fn decode(id: u64, bytes: &[u8]) -> Result<Snapshot> {
         let mut reader = Reader::new(bytes);
         let created = reader.i64()?;
         let automatic = reader.u8()? & 1 != 0;

@@ -15,9 +15,9 @@ use crate::tree::{Cursor, Key, cursor, item};
 /// Values up to this size stand beside their name.
 const BESIDE: usize = 256;
 /// Bytes of a piece of a longer value.
-const PIECE: usize = 900;
+pub(super) const PIECE: usize = 900;
 /// Bits of a key's offset that number the pieces of one value.
-const PIECE_BITS: u32 = 10;
+pub(super) const PIECE_BITS: u32 = 10;
 
 /// How [`Fs::set_attribute`] treats an attribute that exists or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum SetAttribute {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Value {
+pub(super) enum Value {
     Beside(Vec<u8>),
     /// In pieces: their number among the inode's values, and the length in bytes.
     Pieces {
@@ -40,14 +40,14 @@ enum Value {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Attribute {
-    name: Vec<u8>,
-    value: Value,
+pub(super) struct Attribute {
+    pub name: Vec<u8>,
+    pub value: Value,
 }
 
 /// Reads the attributes of one item: each `name length u8, name, kind u8`, then for kind 0
 /// `length u16, value`, for kind 1 `number u64, length u32`.
-fn decode(bytes: &[u8]) -> Result<Vec<Attribute>> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Attribute>> {
     let mut reader = Reader::new(bytes);
     let mut attributes = Vec::with_capacity(1);
     while reader.remaining() > 0 {

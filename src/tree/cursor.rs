@@ -37,11 +37,21 @@ impl std::ops::Deref for Item {
 }
 
 /// Reads the child of an inner node; that its level is one less bounds every descent and makes
-/// cycles impossible.
+/// cycles impossible. That it holds keys, and only of its range, keeps a child from hanging in
+/// two places.
 pub(super) fn descend(store: &Store, parent: &Page, index: usize) -> Result<Arc<Page>> {
     let cluster = node::child(parent, index);
     let page = store.node(cluster)?;
     expect_level(&page, cluster, node::level(parent) - 1)?;
+    let count = node::count(&page);
+    let fits = count > 0
+        && node::key(&page, 0) >= node::key(parent, index)
+        && (index + 1 == node::count(parent)
+            || node::key(&page, count - 1) < node::key(parent, index + 1));
+    if !fits {
+        let what = "a tree node holds other keys than its parent says";
+        return Err(Error::corrupt(what).at_cluster(cluster));
+    }
     Ok(page)
 }
 
@@ -83,6 +93,8 @@ pub struct Cursor<'a> {
     store: &'a Store,
     /// From the root to the leaf: page and the slot to visit next.
     path: Vec<(Arc<Page>, usize)>,
+    /// The key given out last: keys only ever rise, whatever the nodes say.
+    last: Option<Key>,
 }
 
 impl<'a> Cursor<'a> {
@@ -102,7 +114,7 @@ impl<'a> Cursor<'a> {
             let slot = node::search(&page, key).unwrap_or_else(|slot| slot);
             path.push((page, slot));
         }
-        Ok(Cursor { store, path })
+        Ok(Cursor { store, path, last: None })
     }
 
     /// A cursor before the last item at or before `key`, or before the first item after it when
@@ -174,7 +186,12 @@ impl<'a> Cursor<'a> {
             let at = *slot;
             *slot += 1;
             if node::is_leaf(page) {
-                return Ok(Some(Item::new(page, at)));
+                let item = Item::new(page, at);
+                if self.last.is_some_and(|last| last >= item.key) {
+                    return Err(Error::corrupt("the keys of a tree do not rise"));
+                }
+                self.last = Some(item.key);
+                return Ok(Some(item));
             }
             let child = descend(self.store, page, at)?;
             self.path.push((child, 0));

@@ -28,6 +28,7 @@ fn path_to(store: &mut Store, root: &mut Root, key: Key) -> Result<Path> {
     let mut path = Vec::with_capacity(usize::from(root.level) + 1);
     let mut cluster = root.cluster;
     let mut level = root.level;
+    let mut least = Key::MIN;
     loop {
         let page = store.node(cluster)?;
         expect_level(&page, cluster, level)?;
@@ -35,9 +36,17 @@ fn path_to(store: &mut Store, root: &mut Root, key: Key) -> Result<Path> {
             path.push((cluster, 0));
             return Ok(path);
         }
+        if key < node::key(&page, 0) {
+            // The node has taken over the range of a neighbour that is gone. Its first slot must
+            // say so, or what is split off below would come to stand before it.
+            let first = node::child(&page, 0);
+            node::set_inner(store.node_mut(cluster)?, 0, least, first);
+        }
+        let page = store.node(cluster)?;
         let slot = node::child_slot(&page, key);
         let child = node::child(&page, slot);
         let first = node::key(&page, slot);
+        least = first;
         let own = unshare(store, child)?;
         if own != child {
             node::set_inner(store.node_mut(cluster)?, slot, first, own);
@@ -240,6 +249,12 @@ fn merge(store: &mut Store, parent: u64, slot: usize) -> Result<bool> {
         let own_a = unshare(store, a)?;
         let own_b = unshare(store, b)?;
         let mut right_page = *store.node(own_b)?;
+        if !node::is_leaf(&right_page) {
+            // In the middle of a node the key counts: it must be the least of the range, which
+            // that of a first slot need not be.
+            let child = node::child(&right_page, 0);
+            node::set_inner(&mut right_page, 0, node::key(&page, left + 1), child);
+        }
         let left_page = store.node_mut(own_a)?;
         node::move_tail(&mut right_page, 0, left_page);
         let page = store.node_mut(parent)?;

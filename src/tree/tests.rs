@@ -185,3 +185,43 @@ fn malformed_nodes_are_refused() {
     }
     assert!(refused > 1000, "{refused}");
 }
+
+/// A node whose left neighbour went takes over that one's range. What is inserted there later
+/// must still split, merge and be found in order.
+#[test]
+fn a_range_that_was_taken_over_stays_in_order() {
+    let mut store = store();
+    let mut root = Root::default();
+    let mut model = BTreeMap::new();
+    let key = |number: u64| Key::new(9, 1, number);
+    let put = |store: &mut Store, root: &mut Root, number: u64, length: usize| {
+        store
+            .atomically(|store| {
+                edit::insert(store, root, key(number), &vec![number as u8; length], Existing::Refuse)
+            })
+            .unwrap();
+    };
+    for number in 0..1500 {
+        put(&mut store, &mut root, number * 1000, MAX_ITEM);
+        model.insert(key(number * 1000), vec![(number * 1000) as u8; MAX_ITEM]);
+    }
+    assert!(root.level >= 2);
+    for number in 0..700 {
+        let key = key(number * 1000);
+        assert!(store.atomically(|store| edit::remove(store, &mut root, key)).unwrap());
+        model.remove(&key);
+    }
+    for number in (0..60_000).rev().step_by(100) {
+        put(&mut store, &mut root, number, 900);
+        model.insert(key(number), vec![number as u8; 900]);
+    }
+    assert!(dump(&store, &root).into_iter().eq(model.clone()));
+    for (at, key) in model.keys().copied().collect::<Vec<_>>().into_iter().enumerate() {
+        assert!(cursor::get(&store, &root, key).unwrap().is_some(), "{key:?}");
+        if at % 7 != 0 {
+            store.atomically(|store| edit::remove(store, &mut root, key)).unwrap();
+            model.remove(&key);
+        }
+    }
+    assert!(dump(&store, &root).into_iter().eq(model));
+}

@@ -77,6 +77,30 @@ type Names =
   | 'writeSync'
   | 'writevSync';
 
+/** Node's own pool serves buffers below this. */
+const POOLED = 2048;
+const SLAB_BYTES = 65_536;
+const SLAB_PART = 8192;
+let slab = Buffer.alloc(0);
+let slabUsed = 0;
+
+/**
+ * Memory for what a read returns. Buffers of one or two clusters are cut from a slab: an allocation
+ * of its own would cost as much as the rest of the call. A kept part keeps its slab, 32 times
+ * its size at most, as with the pool of Node.
+ */
+function allocate(length: number): Bytes {
+  if (length < POOLED) return Buffer.allocUnsafe(length);
+  if (length > SLAB_PART) return Buffer.allocUnsafeSlow(length);
+  if (slabUsed + length > slab.length) {
+    slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const part = slab.subarray(slabUsed, slabUsed + length);
+  slabUsed += length;
+  return part;
+}
+
 function range(
   bytes: Uint8Array,
   offsetOrOptions: unknown,
@@ -130,7 +154,7 @@ export function makeData(volume: Volume) {
     if (count < CHUNK) {
       const { scratch } = gate;
       if (encoding !== 'buffer') return scratch.toString(encoding, 0, count);
-      const bytes = Buffer.allocUnsafe(count);
+      const bytes = allocate(count);
       bytes.set(scratch.subarray(0, count));
       return bytes;
     }

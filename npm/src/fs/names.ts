@@ -262,6 +262,10 @@ export function makeNames(volume: Volume) {
         () => {
           const ino = gate.resolve(from, false);
           const parent = gate.resolveParent(to);
+          const name = gate.lastName();
+          // Linux looks at the new name before it looks at the kind of the old one.
+          if (gate.lookup(parent, name) !== 0) throw new AetherFlowError('EEXIST');
+          gate.put(name);
           gate.raw.link(ino, parent, gate.raw.lastNameLength);
         },
         to,

@@ -56,7 +56,11 @@ export function makeDirectories(
       gate.raw.mkdir(parent, gate.raw.lastNameLength, mode & ~umask, uid, gid);
       first ??= step.toString();
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST' || probe(volume, step) !== true) throw error;
+      if (codeOf(error) !== 'EEXIST') throw error;
+      const found = probe(volume, step);
+      // A link that leads nowhere is in the way and yet no directory.
+      if (found === undefined) throw new AetherFlowError('ENOENT');
+      if (!found) throw error;
     }
   }
   return first;

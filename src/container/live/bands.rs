@@ -399,6 +399,9 @@ impl Live {
             skeleton::put_band_headers(geometry, &mut right);
             skeleton::put_band_crc(&mut right);
             if right != bytes {
+                // The totals count this band already, with these bytes.
+                let counted = Touched::counted(skeleton::band_sums(geometry, &bytes));
+                self.lock_state().touched.entry(band).or_insert(counted);
                 let mut scratch = Vec::new();
                 self.settle_band(geometry, band, &mut scratch)?;
             }
