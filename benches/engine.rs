@@ -81,8 +81,7 @@ fn small_files(directories: usize, each: usize, times: usize) {
             let create = seconds(|| {
                 for at in 0..directories {
                     let name = format!("d{at}");
-                    let made =
-                        map.write(|fs| fs.make(ROOT, name.as_bytes(), DIRECTORY, OWNER, 0));
+                    let made = map.write(|fs| fs.make(ROOT, name.as_bytes(), DIRECTORY, OWNER, 0));
                     let parent = made.expect("make");
                     parents.push(parent);
                     for name in &names {
@@ -136,8 +135,7 @@ fn log_cost(scratch: &Scratch, total: usize, times: usize) {
         let log_path = scratch.0.join("log-cost.png-wal");
         let log = logged.then(|| file(&log_path, Mode::CreateNew));
         let options = options(total as u64, Compression::Off);
-        let map =
-            Map::create_on(file(&path, Mode::CreateNew), log, &options).expect("create");
+        let map = Map::create_on(file(&path, Mode::CreateNew), log, &options).expect("create");
         let time = seconds(|| {
             write_large(&map, b"large", &piece, total);
             // Without a log a checkpoint is what makes it durable.

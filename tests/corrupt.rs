@@ -360,7 +360,9 @@ fn lies_in_nodes() {
     type Change = fn(&mut [u8; CLUSTER], u64);
     let changes: [(&str, Change); 13] = [
         ("a child is its parent", |page, own| page[48..56].copy_from_slice(&own.to_le_bytes())),
-        ("a child past the end", |page, _| page[48..56].copy_from_slice(&(1u64 << 47).to_le_bytes())),
+        ("a child past the end", |page, _| {
+            page[48..56].copy_from_slice(&(1u64 << 47).to_le_bytes())
+        }),
         ("a child no cluster has", |page, _| page[48..56].fill(0xff)),
         ("a child in the table", |page, _| page[48..56].fill(0)),
         ("a superblock as a child", |page, _| page[48..56].copy_from_slice(&1u64.to_le_bytes())),
@@ -572,8 +574,7 @@ fn lies_about_names_and_inodes() {
 fn links_in_a_circle_end() {
     let sample = sample();
     let map = Map::open(sample.file, &small_options()).unwrap();
-    let error =
-        map.read(|fs| fs.resolve(View::Head, ROOT, b"link", Last::Follow)).err().unwrap();
+    let error = map.read(|fs| fs.resolve(View::Head, ROOT, b"link", Last::Follow)).err().unwrap();
     assert_eq!(error.code(), Code::Loop);
 }
 

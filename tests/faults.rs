@@ -120,7 +120,10 @@ fn failures_while_recovering() {
                 drop(opened);
                 let map = open(&disk, &drive.options).unwrap();
                 let found = map.read(model::dump).unwrap();
-                assert!(drive.allowed(happened).contains(&&found), "event {happened}, {code:?} {at}");
+                assert!(
+                    drive.allowed(happened).contains(&&found),
+                    "event {happened}, {code:?} {at}"
+                );
                 if at >= if reads { readings } else { writes } {
                     break;
                 }

@@ -294,7 +294,8 @@ impl Pair {
         use aetherflow::base::Code;
         match *op {
             Op::SetXattr { node, name: number, length, manner } => {
-                let (id, name, value) = (self.node(node), name(number), noise(length as u64, length));
+                let (id, name, value) =
+                    (self.node(node), name(number), noise(length as u64, length));
                 let ino = self.ino(id);
                 let manner = [SetAttribute::Either, SetAttribute::Create, SetAttribute::Replace]
                     [usize::from(manner)];
@@ -356,7 +357,8 @@ impl Pair {
             Op::DeleteSnapshot { name } => {
                 let name = [b's', b'0' + name];
                 let engine = self.map.write(|fs| fs.delete_snapshot(&name));
-                let model = self.model.snapshots.remove(&name[..]).map(|_| ()).ok_or(Code::NotFound);
+                let model =
+                    self.model.snapshots.remove(&name[..]).map(|_| ()).ok_or(Code::NotFound);
                 Drive::same("delete snapshot", engine, model)
             }
             Op::Checkpoint => Drive::same("checkpoint", self.map.checkpoint(), Ok(())),

@@ -96,8 +96,7 @@ impl Store {
         let sync_data = std::mem::take(&mut self.data_unsynced);
         let log = Arc::clone(&log.file);
         let outcome = OnceLock::new();
-        let prepared =
-            Prepared(Arc::new(Transaction { live, log, pending, sync_data, outcome }));
+        let prepared = Prepared(Arc::new(Transaction { live, log, pending, sync_data, outcome }));
         self.in_flight = Some(prepared.clone());
         Ok(Some(prepared))
     }

@@ -105,6 +105,7 @@ impl Fs {
         };
         let hash_keys = (half(&uuid[..8]), half(&uuid[8..]));
         let blocks = (budget / 2).max(1 << 20);
+        crate::base::heap::reserve(budget / 4);
         Fs {
             store,
             settings: Settings::default(),

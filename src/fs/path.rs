@@ -1,7 +1,7 @@
 //! Paths: walking them to an inode, and telling the path of an inode.
 
 use super::{FileType, Fs, ROOT, View};
-use crate::base::limits::{MAX_PATH, MAX_SYMLINKS};
+use crate::base::limits::{MAX_NAME, MAX_PATH, MAX_SYMLINKS};
 use crate::base::{Code, Error, Result};
 
 /// Whether a link at the end of a path is followed.
@@ -30,11 +30,42 @@ impl Fs {
         if path.is_empty() {
             return Err(Error::new(Code::NotFound, "an empty path"));
         }
-        let mut links = 0;
+        check_path(path)?;
+        // Plain names first, without copying anything; the first component that is more than
+        // that hands the rest to the patient walk.
         let mut at = if path[0] == b'/' { ROOT } else { base };
-        let mut walk = Walk::new(path)?;
+        let mut start = 0;
+        while let Some(skip) = path[start..].iter().position(|&byte| byte != b'/') {
+            start += skip;
+            let rest = &path[start..];
+            let end = rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len());
+            let name = &rest[..end];
+            if name == b"." || name == b".." || name.len() > MAX_NAME {
+                return self.resolve_patiently(view, at, rest, last);
+            }
+            match self.lookup(view, at, name)? {
+                None => return Err(Error::new(Code::NotFound, "no such file or directory")),
+                Some((_, FileType::Symlink)) if last == Last::Follow || end < rest.len() => {
+                    return self.resolve_patiently(view, at, rest, last);
+                }
+                Some((ino, _)) => at = ino,
+            }
+            start += end;
+        }
+        if path.ends_with(b"/") {
+            self.expect_directory(&self.root_of(view), at)?;
+        }
+        Ok(at)
+    }
+
+    /// The rest of a path, from `at` on, with links and dots.
+    fn resolve_patiently(&self, view: View, at: u64, rest: &[u8], last: Last) -> Result<u64> {
+        let mut links = 0;
+        let mut at = at;
+        let mut walk = Walk::new(rest)?;
         while let Some(name) = walk.next() {
-            let follow = last == Last::Follow || !walk.at_end();
+            // A slash at the end of the path asks for the directory behind a last link.
+            let follow = last == Last::Follow || !walk.at_end() || walk.slash;
             at = self.step(view, at, &name, follow, &mut walk, &mut links)?;
         }
         if walk.slash {
@@ -61,7 +92,7 @@ impl Fs {
             b".." => return Ok(self.expect_directory(&self.root_of(view), at)?.parent),
             _ => {}
         }
-        if name.len() > crate::base::limits::MAX_NAME {
+        if name.len() > MAX_NAME {
             return Err(Error::new(Code::NameTooLong, format!("a name of {} bytes", name.len())));
         }
         let (ino, file_type) = self
@@ -178,6 +209,16 @@ impl Ancestors {
         self.steps += 1;
         Ok(parent)
     }
+}
+
+fn check_path(path: &[u8]) -> Result<()> {
+    if path.len() > MAX_PATH {
+        return Err(Error::new(Code::NameTooLong, "a path of more than 4095 bytes"));
+    }
+    if path.contains(&0) {
+        return Err(Error::new(Code::Invalid, "a path with a NUL byte"));
+    }
+    Ok(())
 }
 
 /// The components of a path, last one first, growing when links are followed.

@@ -435,14 +435,17 @@ impl<'a> Placer<'a> {
             }
         }
         let facts = &node.facts;
-        self.fs.set_attributes(ino, Attributes {
-            mode: Some(facts.mode),
-            uid: Some(facts.uid),
-            gid: Some(facts.gid),
-            accessed: Some(facts.accessed),
-            modified: Some(facts.modified),
-            ..Attributes::default()
-        })?;
+        self.fs.set_attributes(
+            ino,
+            Attributes {
+                mode: Some(facts.mode),
+                uid: Some(facts.uid),
+                gid: Some(facts.gid),
+                accessed: Some(facts.accessed),
+                modified: Some(facts.modified),
+                ..Attributes::default()
+            },
+        )?;
         Ok(())
     }
 }

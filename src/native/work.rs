@@ -28,7 +28,10 @@ pub(super) struct Frame {
 /// Where a stretch of a file is.
 pub(super) enum Content {
     /// In a frame of the job.
-    Frame { frame: u32, offset: u32 },
+    Frame {
+        frame: u32,
+        offset: u32,
+    },
     Fill(u8),
     Inline(Vec<u8>),
 }
@@ -136,7 +139,8 @@ impl<'a> Worker<'a> {
         });
         let outcome = result.and_then(|()| {
             let whole = piece.length == planned.size;
-            if whole && planned.may_repeat
+            if whole
+                && planned.may_repeat
                 && let Some(first) = self.repeats(piece.file, &bytes)
             {
                 return Ok(Outcome::Repeats(first));

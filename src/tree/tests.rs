@@ -197,7 +197,13 @@ fn a_range_that_was_taken_over_stays_in_order() {
     let put = |store: &mut Store, root: &mut Root, number: u64, length: usize| {
         store
             .atomically(|store| {
-                edit::insert(store, root, key(number), &vec![number as u8; length], Existing::Refuse)
+                edit::insert(
+                    store,
+                    root,
+                    key(number),
+                    &vec![number as u8; length],
+                    Existing::Refuse,
+                )
             })
             .unwrap();
     };

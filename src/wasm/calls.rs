@@ -4,13 +4,13 @@ use wasm_bindgen::prelude::*;
 
 use super::{EXACT, JsResult, Map, TRANSFER, error, whole};
 use crate::base::env::Timestamp;
-use crate::base::limits::MAX_NAME;
+use crate::base::limits::{MAX_NAME, MAX_SYMLINKS};
 use crate::base::{Code, Error, Result};
 use crate::fs::dir::Entry;
 use crate::fs::ops::{Attributes, Owner, Rename};
 use crate::fs::path::Last;
 use crate::fs::xattr::SetAttribute;
-use crate::fs::{Fs, Inode, View, inode};
+use crate::fs::{FileType, Fs, Inode, View, inode};
 
 /// Flags of `openFile`, as Linux numbers them (asm-generic).
 mod open {
@@ -64,19 +64,15 @@ impl Map {
         owner: Owner,
     ) -> Result<u64> {
         let view = self.view;
-        let last = if flags & open::NO_FOLLOW != 0 || flags & open::EXCLUSIVE != 0 {
-            Last::Keep
+        let keep = flags & (open::NO_FOLLOW | open::EXCLUSIVE) != 0;
+        let ino = if flags & open::CREATE == 0 {
+            let last = if keep { Last::Keep } else { Last::Follow };
+            self.map.read(|fs| fs.resolve(view, base, path, last))?
         } else {
-            Last::Follow
-        };
-        let found = match self.map.read(|fs| fs.resolve(view, base, path, last)) {
-            Ok(ino) => Some(ino),
-            Err(error) if error.code() == Code::NotFound && flags & open::CREATE != 0 => None,
-            Err(error) => return Err(error),
-        };
-        let Some(ino) = found else {
-            self.check_writable()?;
-            return self.create_at(base, path, mode, owner);
+            match self.find_or_create(base, path, mode, owner, keep)? {
+                (ino, true) => return Ok(ino),
+                (ino, false) => ino,
+            }
         };
         if flags & open::CREATE != 0 && flags & open::EXCLUSIVE != 0 {
             return Err(Error::new(Code::Exists, "the file exists"));
@@ -101,27 +97,36 @@ impl Map {
         Ok(ino)
     }
 
-    /// Makes a file where a path leads, through a dangling link at its end if there is one.
-    fn create_at(&self, base: u64, path: &[u8], mode: u32, owner: Owner) -> Result<u64> {
+    /// The file a path leads to, made where it is missing, through a dangling link at the end of
+    /// the path unless that is to be kept; and whether it was made.
+    fn find_or_create(
+        &self,
+        base: u64,
+        path: &[u8],
+        mode: u32,
+        owner: Owner,
+        keep: bool,
+    ) -> Result<(u64, bool)> {
         let view = self.view;
-        let mut base = base;
-        let mut path = path.to_vec();
-        for _ in 0..=crate::base::limits::MAX_SYMLINKS {
-            let parent = self.map.read(|fs| fs.resolve_parent(view, base, &path))?;
+        let mut parent = self.map.read(|fs| fs.resolve_parent(view, base, path))?;
+        for _ in 0..=MAX_SYMLINKS {
             if parent.slash {
                 return Err(Error::new(Code::IsDirectory, "the path names a directory"));
             }
             match self.map.read(|fs| fs.lookup(view, parent.directory, &parent.name))? {
-                Some((link, crate::fs::FileType::Symlink)) => {
-                    path = self.map.read(|fs| fs.read_link(view, link))?;
-                    base = parent.directory;
+                Some((link, FileType::Symlink)) if !keep => {
+                    parent = self.map.read(|fs| {
+                        let target = fs.read_link(view, link)?;
+                        fs.resolve_parent(view, parent.directory, &target)
+                    })?;
                 }
-                Some((ino, _)) => return Ok(ino),
+                Some((ino, _)) => return Ok((ino, false)),
                 None => {
+                    self.check_writable()?;
                     let mode = inode::REGULAR | mode & 0o7777;
-                    return self
-                        .map
-                        .write(|fs| fs.make(parent.directory, &parent.name, mode, owner, 0));
+                    let (directory, name) = (parent.directory, &parent.name);
+                    let ino = self.map.write(|fs| fs.make(directory, name, mode, owner, 0))?;
+                    return Ok((ino, true));
                 }
             }
         }

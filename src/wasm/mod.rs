@@ -14,6 +14,7 @@ mod host;
 mod import;
 mod objects;
 mod options;
+mod verify;
 mod whole;
 
 use std::cell::{Cell, RefCell};

@@ -23,7 +23,7 @@ pub(super) fn progress(callback: Option<Function>) -> impl FnMut(u32, u32) -> Re
     }
 }
 
-fn goes_on(callback: &Function, done: f64, total: f64) -> bool {
+pub(super) fn goes_on(callback: &Function, done: f64, total: f64) -> bool {
     let answer =
         callback.call2(&JsValue::NULL, &JsValue::from_f64(done), &JsValue::from_f64(total));
     !matches!(answer, Ok(value) if value.as_bool() == Some(false))
@@ -158,7 +158,7 @@ fn hex(bytes: &[u8; 16]) -> String {
     text
 }
 
-fn parse<T: Default + for<'a> Deserialize<'a>>(options: JsValue) -> JsResult<T> {
+pub(super) fn parse<T: Default + for<'a> Deserialize<'a>>(options: JsValue) -> JsResult<T> {
     if options.is_undefined() || options.is_null() {
         return Ok(T::default());
     }

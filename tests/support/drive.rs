@@ -273,4 +273,3 @@ pub fn closed_file(disk: &Disk, map: &Map) -> Vec<u8> {
     let [file, _] = disk.files();
     file
 }
-

@@ -46,9 +46,10 @@ impl Forge {
 
     /// The superblock in force.
     pub fn superblock(&self) -> Superblock {
-        let found = self.slots().into_iter().filter_map(|slot| {
-            Superblock::decode(&self.read(slot), slot).ok().flatten()
-        });
+        let found = self
+            .slots()
+            .into_iter()
+            .filter_map(|slot| Superblock::decode(&self.read(slot), slot).ok().flatten());
         found.max_by_key(|superblock| superblock.sequence).unwrap()
     }
 

@@ -142,10 +142,13 @@ impl Census {
             tails = tails.saturating_sub(1);
         }
         if used != store.state().used {
-            self.problems.push(format!("{used} clusters are used, the state says {}", store.state().used));
+            self.problems
+                .push(format!("{used} clusters are used, the state says {}", store.state().used));
         }
         for (cluster, references) in &self.references {
-            self.problems.push(format!("{references} references lead to cluster {cluster}, which is not in use"));
+            self.problems.push(format!(
+                "{references} references lead to cluster {cluster}, which is not in use"
+            ));
         }
     }
 }
@@ -217,7 +220,9 @@ fn meaning(fs: &Fs, view: View, root: &Root, name: &str, problems: &mut Vec<Stri
                 }
                 Some(_) => {}
             }
-            if fs.lookup(view, ino, &entry.name).ok().flatten().map(|found| found.0) != Some(entry.ino) {
+            if fs.lookup(view, ino, &entry.name).ok().flatten().map(|found| found.0)
+                != Some(entry.ino)
+            {
                 problems.push(format!("{name}: an entry of {ino} is listed and not found"));
             }
             true
@@ -226,7 +231,8 @@ fn meaning(fs: &Fs, view: View, root: &Root, name: &str, problems: &mut Vec<Stri
             problems.push(format!("{name}: listing {ino}: {error:?}"));
         }
         if entries != inode.size {
-            problems.push(format!("{name}: {ino} has {entries} entries, its size is {}", inode.size));
+            problems
+                .push(format!("{name}: {ino} has {entries} entries, its size is {}", inode.size));
         }
     }
     let mut counted = [0u64; 5];
