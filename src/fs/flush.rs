@@ -151,13 +151,7 @@ impl Fs {
 
     /// The present bytes of a stretch that is about to be rewritten: what is stored where the
     /// buffer does not cover it, then the buffer.
-    fn read_for_flush(
-        &self,
-        ino: u64,
-        start: u64,
-        end: u64,
-        bytes: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn read_for_flush(&self, ino: u64, start: u64, end: u64, bytes: &mut Vec<u8>) -> Result<()> {
         bytes.clear();
         let Some(buffer) = self.buffers.get(ino) else { return Ok(()) };
         if buffer.append_whole(start, end, bytes) {
