@@ -461,14 +461,8 @@ fn lies_about_names_and_inodes() {
 #[test]
 fn links_in_a_circle_end() {
     let sample = sample();
-<<<<<<< HEAD
     let map = Map::open(sample.file, &sample_options()).unwrap();
-    let error =
-        map.read(|fs| fs.resolve(View::Head, ROOT, b"link", Last::Follow)).err().unwrap();
-=======
-    let map = Map::open(sample.file, &small_options()).unwrap();
     let error = map.read(|fs| fs.resolve(View::Head, ROOT, b"link", Last::Follow)).err().unwrap();
->>>>>>> main
     assert_eq!(error.code(), Code::Loop);
 }
 
