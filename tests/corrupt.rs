@@ -252,7 +252,7 @@ fn lies_in_nodes() {
     let changes: [(&str, Change); 13] = [
         ("a child is its parent", |page, own| page[48..56].copy_from_slice(&own.to_le_bytes())),
         ("a child past the end", |page, _| {
-            page[48..56].copy_from_slice(&(1u64 << 47).to_le_bytes())
+            page[48..56].copy_from_slice(&(1u64 << 47).to_le_bytes());
         }),
         ("a child no cluster has", |page, _| page[48..56].fill(0xff)),
         ("a child in the table", |page, _| page[48..56].fill(0)),

@@ -255,7 +255,7 @@ fn meaning(fs: &Fs, view: View, root: &Root, name: &str, problems: &mut Vec<Stri
         if inode.links != expected {
             problems.push(format!("{name}: {ino} has {} links, {expected} are right", inode.links));
         }
-        let nameless = names.get(&ino).is_none() && ino != ROOT;
+        let nameless = !names.contains_key(&ino) && ino != ROOT;
         if nameless != orphans.contains(&ino) {
             problems.push(format!("{name}: {ino} has no name: {nameless}, which the orphans deny"));
         }
