@@ -60,12 +60,12 @@ impl<'s> Items<'s> {
             return Ok(());
         }
         // With its keys in their range no node can be met twice in a walk, whoever made the map.
-        if (1..count).any(|index| !inside(node::key(&page, index))) {
+        if (0..count).any(|index| !inside(node::key(&page, index))) {
             self.lost.push((low, high));
             return Ok(());
         }
         for index in 0..count {
-            let from = if index == 0 { low } else { node::key(&page, index) };
+            let from = node::key(&page, index);
             let to = if index + 1 < count { Some(node::key(&page, index + 1)) } else { high };
             self.walk(node::child(&page, index), level - 1, from, to, visit)?;
         }
