@@ -23,8 +23,8 @@ import {
   FRAME_INLINE,
   INLINE_BYTES,
   UNIT_BYTES,
-  type UnitAnswer,
   type UnitOrder,
+  type UnitRemark,
 } from './protocol.js';
 import {
   type HostName,
@@ -160,8 +160,8 @@ class Importer {
       raw.importBegin();
       this.#makeDirectories();
       this.#importEmpty();
-      await pool?.run(batches[Symbol.iterator](), (answer, batch) => {
-        this.#take(answer, batch);
+      await pool?.run(batches[Symbol.iterator](), (answer, batch, stored) => {
+        this.#take(answer, batch, stored);
       });
       raw.importEnd();
     } catch (error) {
@@ -199,11 +199,13 @@ class Importer {
     const batches: Batch[] = [];
     for (let importance = 255; importance >= 0; importance -= 1) {
       let units: UnitOrder[] = [];
+      let paths: HostName[] = [];
       let bytes = 0;
       const compress = this.#compresses(importance);
       const cut = (): void => {
-        if (units.length > 0) batches.push({ compress, importance, units });
+        if (units.length > 0) batches.push({ compress, importance, units, paths });
         units = [];
+        paths = [];
         bytes = 0;
       };
       for (const file of byImportance[importance] ?? []) {
@@ -223,9 +225,9 @@ class Importer {
           if (candidate) this.#candidates.add(unit);
           if (bytes + length > BATCH_BYTES || units.length >= BATCH_FILES) cut();
           this.#unitJobs.push(job);
+          paths.push(file.hostPath);
           units.push({
             unit,
-            path: file.hostPath,
             offset,
             length,
             size: file.size,
@@ -305,56 +307,68 @@ class Importer {
     }
   }
 
-  #take(answer: BatchAnswer, batch: Batch): void {
+  #take(answer: BatchAnswer, batch: Batch, stored: Buffer): void {
     const { gate, raw } = this.#session;
-    const bytes = Buffer.from(answer.buffer);
+    const { frames, extents, counts } = answer;
     const numbers: number[] = [];
-    for (let at = 0; at < answer.frames.length; at += FRAME_FIELDS) {
-      const start = answer.frames[at] ?? 0;
-      const stored = answer.frames[at + 1] ?? 0;
-      const logical = answer.frames[at + 2] ?? 0;
-      gate.scratch.set(bytes.subarray(start, start + stored), 0);
-      numbers.push(raw.importFrame(stored, Math.abs(logical), logical > 0, batch.importance));
+    for (let at = 0; at < frames.length; at += FRAME_FIELDS) {
+      const start = frames[at] ?? 0;
+      const length = frames[at + 1] ?? 0;
+      const logical = frames[at + 2] ?? 0;
+      gate.scratch.set(stored.subarray(start, start + length), 0);
+      numbers.push(raw.importFrame(length, Math.abs(logical), logical > 0, batch.importance));
     }
+    const remarks = new Map(answer.remarks.map((remark) => [remark.index, remark]));
+    let next = 0;
     for (const [index, order] of batch.units.entries()) {
-      const unit = answer.units[index];
-      if (unit !== undefined) this.#takeUnit(order, unit, numbers, bytes);
+      const job = this.#unitJobs[order.unit];
+      const count = counts[index] ?? 0;
+      const own = Array.from(extents.subarray(next, next + Math.max(0, count) * EXTENT_FIELDS));
+      next += own.length;
       this.#bytesDone += order.length;
+      if (job === undefined || !this.#heed(job, remarks.get(index))) continue;
+      if (count < 0) this.#takeTwin(order, job, -1 - count);
+      else this.#takeExtents(order.unit, job, own, numbers, stored);
     }
     this.#options.progress(this.#bytesDone, this.#tree.bytes);
   }
 
-  #takeUnit(order: UnitOrder, answer: UnitAnswer, numbers: number[], bytes: Buffer): void {
-    const job = this.#unitJobs[order.unit];
-    if (job === undefined) return;
-    if (answer.failure !== undefined) {
-      this.#fail(job, Object.assign(new Error(answer.failure.message), answer.failure));
-      return;
+  /** Minds what was out of the ordinary; false where the unit could not be read. */
+  #heed(job: Job, remark: UnitRemark | undefined): boolean {
+    if (remark?.failure !== undefined) {
+      this.#fail(job, Object.assign(new Error(remark.failure.message), remark.failure));
+      return false;
     }
-    if (answer.changed !== undefined) {
-      job.file.size = answer.changed.size;
-      job.file.mtime = timestampOf(answer.changed.mtimeNs);
+    if (remark?.changed !== undefined) {
+      job.file.size = remark.changed.size;
+      job.file.mtime = timestampOf(remark.changed.mtimeNs);
     }
-    if (answer.twin !== undefined) {
-      this.#takeTwin(order, job, answer.twin);
-      return;
-    }
-    const extents = [...answer.extents];
+    return true;
+  }
+
+  /** Puts the map's frame numbers into a unit's extents. */
+  #takeExtents(
+    unit: number,
+    job: Job,
+    extents: number[],
+    numbers: readonly number[],
+    stored: Buffer,
+  ): void {
     for (let at = 0; at < extents.length; at += EXTENT_FIELDS) {
       const frame = extents[at + 2] ?? 0;
       if (frame >= 0) {
         extents[at + 2] = numbers[frame] ?? 0;
       } else if (frame === FRAME_INLINE) {
         const start = extents[at + 3] ?? 0;
-        const inline = bytes.subarray(start, start + (extents[at + 1] ?? 0));
-        this.#inline.set(order.unit, Buffer.from(inline));
+        const inline = stored.subarray(start, start + (extents[at + 1] ?? 0));
+        this.#inline.set(unit, Buffer.from(inline));
       }
     }
-    this.#resolve(order.unit, job, extents);
-    const waiters = this.#waiters.get(order.unit);
+    this.#resolve(unit, job, extents);
+    const waiters = this.#waiters.get(unit);
     if (waiters === undefined) return;
-    this.#waiters.delete(order.unit);
-    for (const waiter of waiters) this.#share(waiter.unit, waiter.job, order.unit);
+    this.#waiters.delete(unit);
+    for (const waiter of waiters) this.#share(waiter.unit, waiter.job, unit);
   }
 
   #takeTwin(order: UnitOrder, job: Job, twin: number): void {

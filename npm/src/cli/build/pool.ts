@@ -2,17 +2,27 @@
  * The build workers as one queue: orders go in by number, answers come out in that order.
  *
  * At most a few batches per worker are under way, so memory stays bounded whatever the tree's
- * size; the buffers of finished answers go back to the workers.
+ * size; the slots of finished answers are used again.
  */
 import { Worker } from 'node:worker_threads';
 
-import type { BatchAnswer, BatchOrder, UnitOrder, WorkerSetup } from './protocol.js';
+import {
+  type BatchAnswer,
+  type BatchOrder,
+  encodeUnits,
+  SLOT_BYTES,
+  type UnitOrder,
+  type WorkerSetup,
+} from './protocol.js';
+import type { HostName } from './walker.js';
 
 /** A batch before it has a number and a buffer. */
 export interface Batch {
   readonly compress: boolean;
   readonly importance: number;
   readonly units: readonly UnitOrder[];
+  /** Host path of each unit's file. */
+  readonly paths: readonly HostName[];
 }
 
 /** Batches a worker has in hand or waiting. */
@@ -23,7 +33,7 @@ const WAITING = 4;
 export class Pool {
   readonly #workers: Worker[] = [];
   readonly #inHand: number[] = [];
-  readonly #spare: ArrayBuffer[] = [];
+  readonly #freeSlots: SharedArrayBuffer[] = [];
   readonly #answers = new Map<number, BatchAnswer>();
   #wake: (() => void) | undefined;
   #failure: Error | undefined;
@@ -52,9 +62,9 @@ export class Pool {
   /** Runs `batches` and hands every answer to `take`, in order. */
   async run(
     batches: Iterator<Batch>,
-    take: (answer: BatchAnswer, batch: Batch) => void,
+    take: (answer: BatchAnswer, batch: Batch, stored: Buffer) => void,
   ): Promise<void> {
-    const underWay = new Map<number, Batch>();
+    const underWay = new Map<number, { batch: Batch; slot: SharedArrayBuffer }>();
     let ordered = 0;
     let taken = 0;
     let more = true;
@@ -67,18 +77,19 @@ export class Pool {
           more = false;
           break;
         }
-        this.#post(worker, ordered, next.value);
-        underWay.set(ordered, next.value);
+        const slot = this.#freeSlots.pop() ?? new SharedArrayBuffer(SLOT_BYTES);
+        this.#post(worker, ordered, next.value, slot);
+        underWay.set(ordered, { batch: next.value, slot });
         ordered += 1;
       }
       const answer = this.#answers.get(taken);
-      const batch = underWay.get(taken);
-      if (answer !== undefined && batch !== undefined) {
+      const order = underWay.get(taken);
+      if (answer !== undefined && order !== undefined) {
         this.#answers.delete(taken);
         underWay.delete(taken);
         taken += 1;
-        take(answer, batch);
-        if (this.#spare.length < this.#workers.length * AHEAD) this.#spare.push(answer.buffer);
+        take(answer, order.batch, Buffer.from(answer.overflow ?? order.slot));
+        this.#freeSlots.push(order.slot);
         // Lets messages in, so that the workers get their next orders without delay.
         await new Promise<void>((resolve) => {
           setImmediate(resolve);
@@ -99,15 +110,15 @@ export class Pool {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
-  #post(worker: number, number: number, batch: Batch): void {
-    const buffer = this.#spare.pop();
+  #post(worker: number, number: number, batch: Batch, slot: SharedArrayBuffer): void {
     const order: BatchOrder = {
       batch: number,
       compress: batch.compress,
-      units: batch.units,
-      buffer,
+      paths: batch.paths,
+      numbers: encodeUnits(batch.units),
+      slot,
     };
-    this.#workers[worker]?.postMessage(order, buffer === undefined ? [] : [buffer]);
+    this.#workers[worker]?.postMessage(order);
     this.#inHand[worker] = (this.#inHand[worker] ?? 0) + 1;
   }
 

@@ -17,20 +17,21 @@ import {
   type BatchAnswer,
   type BatchOrder,
   BLOCK_BYTES,
+  decodeUnit,
+  EXTENT_FIELDS,
   FRAME_BYTES,
   FRAME_FIELDS,
   FRAME_FILL,
   FRAME_INLINE,
   INLINE_BYTES,
   UNIT_BYTES,
-  type UnitAnswer,
   type UnitOrder,
+  type UnitRemark,
   type WorkerSetup,
 } from './protocol.js';
+import type { HostName } from './walker.js';
 
 const OPEN_FLAGS = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK;
-/** Every batch buffer has room for a full batch of raw units and the pack that follows it. */
-const BUFFER_BYTES = 2 * UNIT_BYTES;
 
 class Batch {
   #buffer: Buffer;
@@ -44,7 +45,7 @@ class Batch {
   #packNumber = 0;
 
   constructor(order: BatchOrder, codec: Codec, pack: Buffer) {
-    this.#buffer = Buffer.from(order.buffer ?? new ArrayBuffer(BUFFER_BYTES));
+    this.#buffer = Buffer.from(order.slot);
     this.#codec = codec;
     this.#compress = order.compress;
     this.#pack = pack;
@@ -111,6 +112,7 @@ class Batch {
   #append(bytes: Buffer): number {
     const offset = this.#used;
     if (offset + bytes.length > this.#buffer.length) {
+      // Only files that grew since the walk lead here.
       const larger = Buffer.from(new ArrayBuffer(this.#buffer.length * 2 + bytes.length));
       this.#buffer.copy(larger, 0, 0, offset);
       this.#buffer = larger;
@@ -120,9 +122,10 @@ class Batch {
     return offset;
   }
 
-  /** The whole buffer, to be handed over. */
-  take(): ArrayBuffer {
-    return this.#buffer.buffer as ArrayBuffer;
+  /** The stored bytes, where they outgrew the slot. */
+  overflow(): ArrayBuffer | undefined {
+    const { buffer } = this.#buffer;
+    return buffer instanceof ArrayBuffer ? buffer : undefined;
   }
 }
 
@@ -175,6 +178,15 @@ function isUniform(bytes: Buffer): boolean {
   return bytes.subarray(1).equals(bytes.subarray(0, length - 1));
 }
 
+/** What a unit turned out to be. */
+interface UnitResult {
+  /** Extents of {@link EXTENT_FIELDS} numbers each; empty for a twin. */
+  readonly extents: readonly number[];
+  /** Number of an earlier unit with the same bytes. */
+  readonly twin?: number;
+  readonly changed?: { readonly size: number; readonly mtimeNs: bigint };
+}
+
 class FileChanged extends Error {}
 
 function main(setup: WorkerSetup): void {
@@ -225,7 +237,7 @@ function main(setup: WorkerSetup): void {
     descriptor: number,
     length: number,
     last: boolean,
-  ): UnitAnswer => {
+  ): UnitResult => {
     const check = last ? 1 : 0;
     if (length <= INLINE_BYTES && order.offset === 0) {
       const target = whole.subarray(0, length + check);
@@ -257,8 +269,8 @@ function main(setup: WorkerSetup): void {
     return holder === order.unit ? undefined : holder;
   };
 
-  const handleUnit = (batch: Batch, order: UnitOrder): UnitAnswer => {
-    const descriptor = fs.openSync(order.path, OPEN_FLAGS);
+  const handleUnit = (batch: Batch, order: UnitOrder, path: HostName): UnitResult => {
+    const descriptor = fs.openSync(path, OPEN_FLAGS);
     try {
       const last = order.offset + order.length === order.size;
       try {
@@ -287,18 +299,30 @@ function main(setup: WorkerSetup): void {
 
   parentPort?.on('message', (order: BatchOrder) => {
     const batch = new Batch(order, codec, pack);
-    const units: UnitAnswer[] = [];
-    for (const unit of order.units) {
+    const extents: number[] = [];
+    const counts = new Int32Array(order.paths.length);
+    const remarks: UnitRemark[] = [];
+    for (const [index, path] of order.paths.entries()) {
       try {
-        units.push(handleUnit(batch, unit));
+        const result = handleUnit(batch, decodeUnit(order.numbers, index), path);
+        for (const number of result.extents) extents.push(number);
+        counts[index] =
+          result.twin === undefined ? result.extents.length / EXTENT_FIELDS : -1 - result.twin;
+        if (result.changed !== undefined) remarks.push({ index, changed: result.changed });
       } catch (error) {
-        units.push({ extents: [], failure: failureOf(error) });
+        remarks.push({ index, failure: failureOf(error) });
       }
     }
     batch.flush();
-    const buffer = batch.take();
-    const answer: BatchAnswer = { batch: order.batch, buffer, frames: batch.frames, units };
-    parentPort?.postMessage(answer, [buffer]);
+    const answer: BatchAnswer = {
+      batch: order.batch,
+      frames: Float64Array.from(batch.frames),
+      extents: Float64Array.from(extents),
+      counts,
+      remarks,
+      overflow: batch.overflow(),
+    };
+    parentPort?.postMessage(answer);
   });
 }
 
