@@ -16,6 +16,8 @@ mod run;
 #[path = "build/tree.rs"]
 mod tree;
 
+// Each benchmark uses a part of it.
+#[allow(dead_code)]
 mod support;
 
 #[cfg(unix)]

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+// Each benchmark uses a part of it.
+#[allow(dead_code)]
 mod support;
 
 use aetherflow::fs::ops::Owner;

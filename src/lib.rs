@@ -10,6 +10,7 @@ pub mod map;
 #[cfg(unix)]
 pub mod native;
 pub mod plane;
+pub mod render;
 pub mod storage;
 pub mod tree;
 pub mod vat;

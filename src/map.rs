@@ -70,15 +70,18 @@ impl Default for Options {
     }
 }
 
-/// The width for a map that will hold about `bytes` of file data: small pictures keep the rows
-/// of a cluster close together on the disk, large ones stay below the height viewers accept.
+/// The width for a map that will hold about `bytes` of file data: the smallest that keeps the
+/// picture below the height libpng accepts, with room to grow. The rows of a cluster lie
+/// `4 * width` bytes apart, so one cold cluster costs a read of `128 * width` bytes:
+/// `docs/WIDTH.md` has the measurement.
 pub fn width_for(bytes: u64) -> u32 {
+    const ROOM: u64 = 3 << 28;
     match bytes {
-        0..=0x0010_0000 => 256,
-        0x0010_0001..=0x1000_0000 => 512,
-        0x1000_0001..=0x6000_0000 => 1024,
-        0x6000_0001..=0x1_8000_0000 => 2048,
-        0x1_8000_0001..=0x6_0000_0000 => 4096,
+        0..=ROOM => 256,
+        bytes if bytes <= ROOM * 2 => 512,
+        bytes if bytes <= ROOM * 4 => 1024,
+        bytes if bytes <= ROOM * 8 => 2048,
+        bytes if bytes <= ROOM * 16 => 4096,
         _ => 8192,
     }
 }

@@ -118,7 +118,9 @@ fn failures_while_recovering() {
                 let (writes, readings) = disk.operations();
                 disk.fail(None);
                 drop(opened);
-                let map = open(&disk, &drive.options).unwrap();
+                let map = open(&disk, &drive.options).unwrap_or_else(|error| {
+                    panic!("event {happened}, {code:?} {at}, reads {reads}: {error:?}")
+                });
                 let found = map.read(model::dump).unwrap();
                 assert!(
                     drive.allowed(happened).contains(&&found),

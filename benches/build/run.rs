@@ -138,6 +138,10 @@ pub fn main() {
         let (bytes, width) = (bytes.parse().expect("bytes"), width.parse().ok());
         return build_one(Path::new(source), Path::new(target), bytes, width);
     }
+    if let Some(at) = args.iter().position(|arg| arg == "--read-one") {
+        let times = cold::map(Path::new(&args[at + 1]), &args[at + 2..]);
+        return println!("{:?} {:?}", times.read, times.with_open);
+    }
     let widths = args.iter().any(|arg| arg == "--widths");
     let small = smoke();
     let tree = tree::assemble(small);

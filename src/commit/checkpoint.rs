@@ -112,6 +112,12 @@ impl Store {
         }
         if self.twin_is_old {
             // Both superblocks then lead to this state, so that one is enough to open the map.
+            // An empty log first: beside a superblock that was cut short while it was written,
+            // there is always the log of the other one, or none.
+            if let Some(log) = &self.log {
+                let emptied = log.file.shrink_to(0).and_then(|()| log.file.sync());
+                self.poisoned(emptied)?;
+            }
             self.write_checkpoint()?;
         }
         Ok(())

@@ -143,8 +143,7 @@ impl Store {
         let log = match log {
             Some(storage) if writable => {
                 if replayed.as_ref().is_some_and(|log| !log.holds_anything()) {
-                    // What a torn first frame left must not come to stand behind a new one.
-                    forget_log(&*storage)?;
+                    forget_log(&*storage, &live, &superblock)?;
                 }
                 let position =
                     replayed.as_ref().map_or_else(Default::default, |log| log.end.committed);
@@ -168,7 +167,10 @@ impl Store {
             geometry,
             budget: environment.budget,
         });
-        store.twin_is_old = !twin_agrees(&live, &store.superblock);
+        store.twin_is_old = !matches!(
+            twin(&live, &store.superblock),
+            Ok(Some(twin)) if twin.state == store.superblock.state
+        );
         match replayed.filter(Replay::holds_anything) {
             Some(log) => {
                 store.recovered = true;
@@ -319,12 +321,23 @@ impl Replay {
     }
 }
 
-fn forget_log(log: &dyn Storage) -> Result<()> {
-    if log.len()? > 0 {
-        log.set_len(0)?;
-        log.sync()?;
+/// Empties a log that holds nothing: what a torn first frame left must not come to stand behind
+/// a new one.
+///
+/// # Errors
+/// `Corrupt` when the other superblock is damaged and there is a log all the same: no crash
+/// leaves that, so it was the newer one, and the log is its. `Io`.
+fn forget_log(log: &dyn Storage, live: &Live, superblock: &Superblock) -> Result<()> {
+    if log.len()? == 0 {
+        return Ok(());
     }
-    Ok(())
+    if let Err(error) = twin(live, superblock) {
+        return Err(Error::corrupt(format!(
+            "the superblock this log belongs to is damaged ({error}); open the map read-only"
+        )));
+    }
+    log.set_len(0)?;
+    log.sync()
 }
 
 fn read_log(log: &dyn Storage, superblock: &Superblock) -> Result<Replay> {
@@ -381,26 +394,28 @@ fn find_superblock(storage: Arc<dyn Storage>, cache: usize) -> Result<(Live, Sup
         Err(error) if error.code() == Code::Corrupt => error,
         Err(error) => return Err(error),
     };
+    if refused.code() == Code::Io {
+        return Err(refused);
+    }
     for geometry in probe_widths(&*storage)? {
         let live = Live::open_as(Arc::clone(&storage), geometry)?.with_cache(cache);
-        if let Ok(superblock) = pick_superblock(&live)
-            && superblock.width == geometry.width()
-        {
-            return Ok((live, superblock));
+        match pick_superblock(&live) {
+            Ok(superblock) if superblock.width == geometry.width() => {
+                return Ok((live, superblock));
+            }
+            Err(error) if error.code() == Code::Io => return Err(error),
+            _ => {}
         }
     }
     Err(refused)
 }
 
-/// Whether the other superblock leads to the same state.
-fn twin_agrees(live: &Live, superblock: &Superblock) -> bool {
+/// The superblock that is not in force.
+fn twin(live: &Live, superblock: &Superblock) -> Result<Option<Superblock>> {
     let slot = slots(live.geometry())[(superblock.sequence.wrapping_add(1) % 2) as usize];
     let mut bytes = [0; CLUSTER];
-    live.read_run(slot, &mut bytes).is_ok()
-        && matches!(
-            Superblock::decode(&bytes, slot),
-            Ok(Some(twin)) if twin.state == superblock.state
-        )
+    live.read_run(slot, &mut bytes)?;
+    Superblock::decode(&bytes, slot)
 }
 
 /// The newer of the superblocks that are whole.
@@ -412,6 +427,8 @@ fn pick_superblock(clusters: &dyn Clusters) -> Result<Superblock> {
         let found =
             clusters.read_run(slot, &mut bytes).and_then(|()| Superblock::decode(&bytes, slot));
         match found {
+            // What cannot be read now may be the newer one.
+            Err(error) if error.code() == Code::Io => return Err(error),
             Ok(Some(superblock)) => {
                 if best.as_ref().is_none_or(|best| best.sequence < superblock.sequence) {
                     best = Some(superblock);

@@ -39,6 +39,9 @@ pub type Page = [u8; CLUSTER];
 pub const NODE_IMPORTANCE: u8 = 250;
 /// Staged file data is written out when it reaches this many bytes.
 const STAGE_LIMIT: usize = 8 << 20;
+/// An extent of at least this many bytes is written at once: a copy to gather it with others
+/// would cost more than it saves.
+const UNSTAGED: usize = 1 << 20;
 
 /// Checks a node's structure after its checksums; the tree's business.
 pub type NodeCheck = fn(page: &Page, cluster: u64) -> Result<()>;
@@ -502,6 +505,30 @@ impl Store {
         Ok(())
     }
 
+    /// Replaces the records of clusters that follow each other: each page of the table is looked
+    /// up once.
+    fn set_records(&mut self, first: u64, records: &[Record]) -> Result<()> {
+        let geometry = self.geometry;
+        let mut cluster = first;
+        let mut rest = records;
+        while !rest.is_empty() {
+            let page = self.place(cluster)?.page;
+            let until = table::covered(&geometry, page).end;
+            let (now, later) = rest.split_at(rest.len().min((until - cluster) as usize));
+            let end = cluster + now.len() as u64;
+            (cluster..end).for_each(|cluster| self.mark_stale(cluster));
+            let bytes = self.page_mut(page, PageKind::Table)?;
+            for (cluster, record) in (cluster..end).zip(now) {
+                if let Some(place) = table::place(&geometry, cluster) {
+                    table::write(bytes, place.offset, *record);
+                }
+            }
+            cluster = end;
+            rest = later;
+        }
+        Ok(())
+    }
+
     /// Calls `visit` with the records of `first..first + count`, in order.
     ///
     /// # Errors
@@ -772,16 +799,21 @@ impl Store {
     ) -> Result<u64> {
         let count = data.len().div_ceil(CLUSTER) as u32;
         let first = self.allocate(count, importance)?;
+        let record = |(index, cluster): (usize, &[u8])| match index {
+            0 => Record::new(kind, crc32(cluster), 1),
+            _ => Record::new(Kind::Tail, crc32(cluster), index as u32),
+        };
+        if data.len() >= UNSTAGED && data.len().is_multiple_of(CLUSTER) && !through_log {
+            let records: Vec<Record> = data.chunks_exact(CLUSTER).enumerate().map(record).collect();
+            self.set_records(first, &records)?;
+            self.write_out(&[(first, data)])?;
+            return Ok(first);
+        }
         let mut padded = Vec::with_capacity(count as usize * CLUSTER);
         padded.extend_from_slice(data);
         padded.resize(count as usize * CLUSTER, 0);
-        for (index, cluster) in padded.chunks_exact(CLUSTER).enumerate() {
-            let record = match index {
-                0 => Record::new(kind, crc32(cluster), 1),
-                _ => Record::new(Kind::Tail, crc32(cluster), index as u32),
-            };
-            self.set_record(first + index as u64, record)?;
-        }
+        let records: Vec<Record> = padded.chunks_exact(CLUSTER).enumerate().map(record).collect();
+        self.set_records(first, &records)?;
         if through_log && self.log.is_some() {
             for (index, cluster) in padded.chunks_exact(CLUSTER).enumerate() {
                 let mut page = [0; CLUSTER];
@@ -805,15 +837,20 @@ impl Store {
         }
         let staged = std::mem::take(&mut self.staged);
         self.staged_bytes = 0;
-        let Some(live) = self.live.clone() else { return Ok(()) };
-        let runs: Vec<(u64, u32)> =
-            staged.iter().map(|(first, data)| (*first, (data.len() / CLUSTER) as u32)).collect();
-        self.declare(&runs)?;
         let writes: Vec<(u64, &[u8])> =
             staged.iter().map(|(first, data)| (*first, data.as_slice())).collect();
+        self.write_out(&writes)
+    }
+
+    /// Writes file data to its places, each a number of whole clusters.
+    fn write_out(&mut self, writes: &[(u64, &[u8])]) -> Result<()> {
+        let Some(live) = self.live.clone() else { return Ok(()) };
+        let runs: Vec<(u64, u32)> =
+            writes.iter().map(|(first, data)| (*first, (data.len() / CLUSTER) as u32)).collect();
+        self.declare(&runs)?;
         self.data_unsynced = true;
         self.meter.clusters_written.add(runs.iter().map(|(_, count)| u64::from(*count)).sum());
-        let written = live.write_many(&writes);
+        let written = live.write_many(writes);
         self.medium_failure(written)
     }
 
@@ -830,7 +867,11 @@ impl Store {
     /// it will be written: recovery then knows which checksums of the picture to mend.
     pub(super) fn declare(&mut self, runs: &[(u64, u32)]) -> Result<()> {
         let Some(live) = self.live.clone() else { return Ok(()) };
-        let intents = super::checkpoint::intents(live.declare(runs)?);
+        if self.log.is_none() {
+            live.declare(runs)?;
+            return Ok(());
+        }
+        let intents = super::checkpoint::intents(live.declare_ahead(runs)?);
         if !intents.is_empty() {
             self.settle_in_flight()?;
         }

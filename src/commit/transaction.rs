@@ -242,3 +242,79 @@ impl Store {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::env::{Clock, Entropy, Timestamp};
+    use crate::commit::open::{Environment, NewMap};
+    use crate::commit::store::Budget;
+    use crate::storage::Storage;
+    use crate::storage::mem::MemStorage;
+
+    struct Counting(std::sync::atomic::AtomicU64);
+
+    impl Clock for Counting {
+        fn now(&self) -> Timestamp {
+            Timestamp::default()
+        }
+    }
+
+    impl Entropy for Counting {
+        fn fill(&self, buf: &mut [u8]) -> Result<()> {
+            buf.fill(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) as u8);
+            Ok(())
+        }
+    }
+
+    fn environment() -> Environment {
+        Environment {
+            clock: Arc::new(Counting(0.into())),
+            entropy: Arc::new(Counting(0.into())),
+            check_node: |_, _| Ok(()),
+            budget: Budget::of(1 << 20),
+            band_cache: 0,
+        }
+    }
+
+    fn node(store: &mut Store) -> u64 {
+        store.atomically(Store::new_node).unwrap()
+    }
+
+    /// Another thread changes the map while a transaction is on its way to the disk: it commits
+    /// on its own, or even writes everything home. The first transaction must not end up behind
+    /// the second in the log, nor in a log that has begun anew.
+    #[test]
+    fn a_transaction_under_way_is_not_overtaken() {
+        for checkpoint in [false, true] {
+            let map: Arc<dyn Storage> = Arc::new(MemStorage::new());
+            let log: Arc<dyn Storage> = Arc::new(MemStorage::new());
+            let new = NewMap {
+                width: 256,
+                uuid: Some([1; 16]),
+                parity: false,
+                label: Vec::new(),
+                first_object: 2,
+            };
+            let (storage, sidecar) = (Arc::clone(&map), Some(Arc::clone(&log)));
+            let mut store = Store::create(storage, sidecar, new, environment()).unwrap();
+            store.found().unwrap();
+            let mut nodes = vec![node(&mut store)];
+            let under_way = store.prepare().unwrap().unwrap();
+            nodes.push(node(&mut store));
+            if checkpoint { store.checkpoint() } else { store.commit() }.unwrap();
+            nodes.push(node(&mut store));
+            store.commit().unwrap();
+            let outcome = under_way.write();
+            store.finish(outcome).unwrap();
+            let state = *store.state();
+            drop(store);
+            let again = Store::open_live(map, Some(log), true, environment()).unwrap();
+            assert_eq!(again.state().generation, state.generation, "checkpoint: {checkpoint}");
+            for cluster in nodes {
+                assert_eq!(again.references(cluster).unwrap(), 1);
+                again.node(cluster).unwrap();
+            }
+        }
+    }
+}

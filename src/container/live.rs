@@ -82,6 +82,28 @@ struct State {
     skeleton_sheets: u32,
     /// IHDR and trailer in the file do not match sheets and totals.
     ends_stale: bool,
+    /// One bit per band: its sheet is new and no pixel of it was written yet, so nothing needs to
+    /// be read to know that all are zero. Bands without a bit are not.
+    fresh: Vec<u64>,
+}
+
+impl State {
+    fn is_fresh(&self, band: u32) -> bool {
+        self.fresh.get(band as usize / 64).is_some_and(|word| word >> (band % 64) & 1 == 1)
+    }
+
+    fn spend(&mut self, band: u32) {
+        if let Some(word) = self.fresh.get_mut(band as usize / 64) {
+            *word &= !(1 << (band % 64));
+        }
+    }
+
+    fn add_fresh(&mut self, bands: std::ops::Range<u32>) {
+        self.fresh.resize(bands.end.div_ceil(64) as usize, 0);
+        for band in bands {
+            self.fresh[band as usize / 64] |= 1 << (band % 64);
+        }
+    }
 }
 
 /// A live map over a storage. All methods take `&self` and may be called from many threads.
@@ -110,6 +132,7 @@ impl Live {
         state.totals = Some(Totals::default());
         state.skeleton_sheets = 0;
         state.ends_stale = true;
+        state.add_fresh(0..geometry.bands());
         drop(state);
         live.seal()?;
         Ok(live)
@@ -151,6 +174,7 @@ impl Live {
                 totals: None,
                 skeleton_sheets: geometry.sheets(),
                 ends_stale: false,
+                fresh: Vec::new(),
             }),
         }
     }
@@ -280,6 +304,7 @@ impl Live {
         if let Some(totals) = &mut state.totals {
             totals.append_zeros(new.picture_len() - old.picture_len());
         }
+        state.add_fresh(old.bands()..new.bands());
         self.sheets.store(new.sheets(), Ordering::Release);
         Ok(())
     }

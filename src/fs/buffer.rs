@@ -91,6 +91,25 @@ impl FileBuffer {
         stretches
     }
 
+    /// Appends the bytes of `start..end` to `out` if all of them are buffered; otherwise `false`,
+    /// with some of them appended.
+    pub fn append_whole(&self, start: u64, end: u64, out: &mut Vec<u8>) -> bool {
+        let mut at = start;
+        while at < end {
+            let within = (at % BLOCK as u64) as usize;
+            let stop = BLOCK.min(within + (end - at) as usize);
+            let Some(block) = self.blocks.get(&(at / BLOCK as u64)) else { return false };
+            let covers =
+                |range: &(u32, u32)| range.0 as usize <= within && stop <= range.1 as usize;
+            if !block.ranges.iter().any(covers) {
+                return false;
+            }
+            out.extend_from_slice(&block.bytes[within..stop]);
+            at += (stop - within) as u64;
+        }
+        true
+    }
+
     /// Copies the buffered bytes of `offset..offset + out.len()` over `out`.
     pub fn overlay(&self, offset: u64, out: &mut [u8]) {
         let end = offset + out.len() as u64;

@@ -69,6 +69,8 @@ impl Fs {
             }
         }
         small.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        // A caller may name a file twice; stored twice, one of the two would never be freed.
+        small.dedup();
         // Bounded groups: an operation keeps what it changed until it is done.
         for group in small.chunks(512) {
             self.flush_small(group, through_log)?;
@@ -111,9 +113,7 @@ impl Fs {
         }
         let mut bytes = Vec::new();
         for (index, &(start, end)) in pieces.iter().enumerate() {
-            bytes.clear();
-            bytes.resize((end - start) as usize, 0);
-            self.read_for_flush(ino, start, &mut bytes)?;
+            self.read_for_flush(ino, start, end, &mut bytes)?;
             let last = index + 1 == pieces.len();
             let compressor = &mut self.compressor;
             let blocks = &self.blocks;
@@ -151,9 +151,14 @@ impl Fs {
 
     /// The present bytes of a stretch that is about to be rewritten: what is stored where the
     /// buffer does not cover it, then the buffer.
-    fn read_for_flush(&self, ino: u64, start: u64, bytes: &mut [u8]) -> Result<()> {
+    fn read_for_flush(&self, ino: u64, start: u64, end: u64, bytes: &mut Vec<u8>) -> Result<()> {
+        bytes.clear();
         let Some(buffer) = self.buffers.get(ino) else { return Ok(()) };
-        let end = start + bytes.len() as u64;
+        if buffer.append_whole(start, end, bytes) {
+            return Ok(());
+        }
+        bytes.clear();
+        bytes.resize((end - start) as usize, 0);
         let mut gaps = Vec::new();
         let mut at = start;
         for (offset, length) in buffer.stretches() {

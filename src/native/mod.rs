@@ -11,3 +11,6 @@ pub mod walk;
 mod work;
 
 pub use build::{Options, Report, build};
+
+#[cfg(test)]
+mod tests;

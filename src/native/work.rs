@@ -122,13 +122,16 @@ impl<'a> Worker<'a> {
         }
         let file = File::open(&path).map_err(|error| named(error, &path))?;
         let sparse = self.shared.tree.nodes[planned.node as usize].facts.sparse;
-        let mut bytes = std::mem::take(&mut self.buffer);
-        bytes.clear();
-        bytes.resize(piece.length as usize, 0);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let length = piece.length as usize;
+        // What an earlier file left is overwritten: filling it with zeros again would cost.
+        buffer.resize(length.max(buffer.len()), 0);
+        let bytes = &mut buffer[..length];
         let read = if sparse {
-            read_sparse(&file, piece.offset, &mut bytes)
+            bytes.fill(0);
+            read_sparse(&file, piece.offset, bytes)
         } else {
-            file.read_exact_at(&mut bytes, piece.offset)
+            file.read_exact_at(bytes, piece.offset)
         };
         let result = read.map_err(|error| match error.kind() {
             std::io::ErrorKind::UnexpectedEof => {
@@ -141,14 +144,14 @@ impl<'a> Worker<'a> {
             let whole = piece.length == planned.size;
             if whole
                 && planned.may_repeat
-                && let Some(first) = self.repeats(piece.file, &bytes)
+                && let Some(first) = self.repeats(piece.file, bytes)
             {
                 return Ok(Outcome::Repeats(first));
             }
-            self.store(piece, &bytes, whole, compress, packer, done);
+            self.store(piece, bytes, whole, compress, packer, done);
             Ok(Outcome::Read)
         });
-        self.buffer = bytes;
+        self.buffer = buffer;
         outcome
     }
 

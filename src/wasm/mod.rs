@@ -14,6 +14,7 @@ mod host;
 mod import;
 mod objects;
 mod options;
+mod render;
 mod verify;
 mod whole;
 

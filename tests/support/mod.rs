@@ -5,7 +5,9 @@
 pub mod drive;
 pub mod forge;
 pub mod model;
+pub mod pair;
 pub mod picture;
+pub mod sample;
 pub mod sim;
 pub mod walk;
 

@@ -469,6 +469,9 @@ fn dump_tree(fs: &Fs, view: View) -> Result<String, String> {
 /// The bytes of a file, read to the end and a little further.
 pub fn read_all(fs: &Fs, view: View, ino: u64) -> Result<Vec<u8>, String> {
     let size = fs.stat(view, ino).map_err(|error| format!("{error:?}"))?.size;
+    if size > 1 << 30 {
+        return Err(format!("{size} bytes"));
+    }
     let mut data = vec![0xee; usize::try_from(size).map_err(|error| error.to_string())? + 3];
     let read = fs.read(view, ino, 0, &mut data).map_err(|error| format!("{error:?}"))?;
     data.truncate(read);
@@ -484,6 +487,9 @@ fn dump_node(
     out: &mut String,
 ) -> Result<(), String> {
     let fail = |error: aetherflow::base::Error| format!("{path}: {error:?}");
+    if path.matches('/').count() > 100 {
+        return Err("directories in a circle".into());
+    }
     let inode: Inode = fs.stat(view, ino).map_err(fail)?;
     let (kind, content) = match inode.file_type() {
         FileType::Regular => ('f', read_all(fs, view, ino).map_err(|e| format!("{path}: {e}"))?),

@@ -160,7 +160,7 @@ fn meaning(fs: &Fs, view: View, root: &Root, name: &str, problems: &mut Vec<Stri
     let mut orphans = HashSet::new();
     let mut owners = HashSet::new();
     let mut items = Vec::new();
-    collect(store, root.cluster, &mut items);
+    collect(store, root.cluster, root.level, &mut items);
     let mut ends: HashMap<u64, u64> = HashMap::new();
     for (key, value) in &items {
         match key.kind() {
@@ -266,16 +266,19 @@ fn meaning(fs: &Fs, view: View, root: &Root, name: &str, problems: &mut Vec<Stri
     }
 }
 
-fn collect(store: &Store, cluster: u64, out: &mut Vec<(Key, Vec<u8>)>) {
-    if cluster == 0 {
+fn collect(store: &Store, cluster: u64, level: u8, out: &mut Vec<(Key, Vec<u8>)>) {
+    if cluster == 0 || out.len() > 1 << 20 {
         return;
     }
     let Ok(page) = store.node(cluster) else { return };
+    if node::level(&page) != level {
+        return;
+    }
     for index in 0..node::count(&page) {
         if node::is_leaf(&page) {
             out.push((node::key(&page, index), node::value(&page, index).to_vec()));
         } else {
-            collect(store, node::child(&page, index), out);
+            collect(store, node::child(&page, index), level - 1, out);
         }
     }
 }

@@ -14,7 +14,7 @@ const GZIP_BUDGET: u64 = 550_000;
 
 /// How wasm-opt optimises, and which features it may meet: those Rust enables by default, and SIMD.
 const OPTIMISE: [&str; 4] =
-    ["-O3", "--strip-debug", "--strip-producers", "--strip-target-features"];
+    ["-O2", "--strip-debug", "--strip-producers", "--strip-target-features"];
 const FEATURES: [&str; 9] = [
     "--enable-simd",
     "--enable-bulk-memory",

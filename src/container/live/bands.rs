@@ -8,6 +8,9 @@ use super::{BandSums, Live, State, Touched};
 use crate::base::limits::TILE;
 use crate::base::{Code, Error, Result};
 
+/// Bytes of new bands of a sheet that are declared together.
+const AHEAD: usize = 32 << 20;
+
 impl Live {
     /// Declares that the runs `(first cluster, clusters)` are about to be written. Gives those of
     /// their bands that were not declared since the last [`Live::mark_clean`], with the sums of
@@ -17,6 +20,18 @@ impl Live {
     /// # Errors
     /// `Invalid` for a run that leaves its sheet or the map, else what the storage says.
     pub fn declare(&self, runs: &[(u64, u32)]) -> Result<Vec<BandSums>> {
+        self.declare_runs(runs, false)
+    }
+
+    /// As [`Live::declare`], with new bands of the same sheets that are likely to come next.
+    ///
+    /// # Errors
+    /// As [`Live::declare`].
+    pub fn declare_ahead(&self, runs: &[(u64, u32)]) -> Result<Vec<BandSums>> {
+        self.declare_runs(runs, true)
+    }
+
+    fn declare_runs(&self, runs: &[(u64, u32)], ahead: bool) -> Result<Vec<BandSums>> {
         let geometry = self.geometry();
         let mut bands = Vec::new();
         for &(first, count) in runs {
@@ -28,19 +43,28 @@ impl Live {
                 }
             }
         }
-        self.declare_bands(geometry, bands)
+        self.declare_bands(geometry, bands, ahead)
     }
 
-    fn declare_bands(&self, geometry: Geometry, mut bands: Vec<u32>) -> Result<Vec<BandSums>> {
+    fn declare_bands(
+        &self,
+        geometry: Geometry,
+        mut bands: Vec<u32>,
+        ahead: bool,
+    ) -> Result<Vec<BandSums>> {
         bands.sort_unstable();
         bands.dedup();
         let state = self.lock_state();
         bands.retain(|band| !state.touched.get(band).is_some_and(|touched| touched.declared));
+        if ahead {
+            state.look_ahead(geometry, &mut bands);
+        }
         drop(state);
         let mut declared = Vec::with_capacity(bands.len());
         for band in bands {
             let _reading = self.band_lock(band).write().unwrap_or_else(PoisonError::into_inner);
-            let sums = self.sums_now(geometry, band)?;
+            let fresh = self.lock_state().is_fresh(band);
+            let sums = if fresh { Sums::default() } else { self.sums_now(geometry, band)? };
             let mut state = self.lock_state();
             state.count(geometry, band, sums);
             let touched = state.touched.entry(band).or_insert(Touched::counted(sums));
@@ -76,7 +100,7 @@ impl Live {
             "bands {missing:?} were written before they were declared"
         );
         if !missing.is_empty() {
-            self.declare_bands(geometry, missing)?;
+            self.declare_bands(geometry, missing, false)?;
         }
         Ok(())
     }
@@ -94,6 +118,7 @@ impl Live {
         let mut state = self.lock_state();
         state.ends_stale = true;
         for band in bands {
+            state.spend(band);
             if let Some(touched) = state.touched.get_mut(&band) {
                 touched.stale = true;
             }
@@ -103,6 +128,7 @@ impl Live {
     /// Takes `sums` as those of a band whose CRC in the file is right.
     pub(super) fn mark_settled(&self, geometry: Geometry, band: u32, sums: Sums) {
         let mut state = self.lock_state();
+        state.spend(band);
         // A band nobody touched is counted with the sums it has; only new ones count as zero.
         state.touched.entry(band).or_insert(Touched::counted(Sums::default()));
         state.count(geometry, band, sums);
@@ -328,6 +354,30 @@ impl Touched {
 }
 
 impl State {
+    /// Adds fresh bands of the same sheets: what is written there is soon followed by more, they
+    /// cost nothing to declare, and each declaration costs the caller a sync of its log.
+    fn look_ahead(&self, geometry: Geometry, bands: &mut Vec<u32>) {
+        let more = (AHEAD / geometry.band_len()) as u32;
+        let mut sheets: Vec<u32> = bands
+            .iter()
+            .filter(|&&band| self.is_fresh(band))
+            .map(|band| band / geometry.sheet_bands())
+            .collect();
+        sheets.dedup();
+        let asked = bands.len();
+        for sheet in sheets {
+            let first = sheet * geometry.sheet_bands();
+            let fresh = (first..first + geometry.sheet_bands()).filter(|band| {
+                self.is_fresh(*band)
+                    && !self.touched.get(band).is_some_and(|touched| touched.declared)
+                    && bands[..asked].binary_search(band).is_err()
+            });
+            let ahead: Vec<u32> = fresh.take(more as usize).collect();
+            bands.extend(ahead);
+        }
+        bands.sort_unstable();
+    }
+
     /// Makes the totals count `sums` for a touched band.
     fn count(&mut self, geometry: Geometry, band: u32, sums: Sums) {
         let Some(touched) = self.touched.get_mut(&band) else { return };

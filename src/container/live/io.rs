@@ -18,6 +18,11 @@ use crate::storage::mem::{MemReader, MemStorage, MemWriter, Rows};
 /// measured in the page cache.
 const CALL_COST: usize = 9000;
 
+/// Bands that follow each other are read by one call when they span at most this many bytes...
+const PATCH: usize = 160 << 10;
+/// ...or when at least half of it is wanted, up to this many.
+const LONGEST_CALL: usize = 4 << 20;
+
 /// Whether tile rows should be moved one by one: `moved` is what the other way would move.
 fn by_rows<T>(group: &[Tile<T>], moved: usize) -> bool {
     let calls = runs::segments(group).count() * TILE as usize;
@@ -140,10 +145,45 @@ impl Live {
     ) -> Result<()> {
         runs::sort(&mut tiles);
         let mut scratch = Vec::new();
-        for group in tiles.chunk_by_mut(|a, b| a.band == b.band) {
-            self.read_group(geometry, group, &mut scratch)?;
+        // A run along the curve is a patch, so its bands mostly follow each other in the file.
+        for patch in tiles.chunk_by_mut(|a, b| b.band - a.band <= 1) {
+            if self.read_patch(geometry, patch, &mut scratch)? {
+                continue;
+            }
+            for group in patch.chunk_by_mut(|a, b| a.band == b.band) {
+                self.read_group(geometry, group, &mut scratch)?;
+            }
         }
         Ok(())
+    }
+
+    /// Reads the tiles of several bands that follow each other by one call over all of them.
+    /// `false`, with nothing read, where that would move much more than it saves calls, or where
+    /// the cache may help.
+    fn read_patch(
+        &self,
+        geometry: Geometry,
+        patch: &mut [Tile<&mut [u8]>],
+        scratch: &mut Vec<u8>,
+    ) -> Result<bool> {
+        let (first, last) = (patch[0].band, patch[patch.len() - 1].band);
+        let bands = (last - first + 1) as usize;
+        let span = bands * geometry.band_len();
+        let dense = patch.len() * CLUSTER * 2 >= span || span <= PATCH;
+        if bands == 1
+            || span > LONGEST_CALL
+            || !dense
+            || (first..=last).any(|band| self.cache.get(band).is_some())
+        {
+            return Ok(false);
+        }
+        scratch.resize(scratch.len().max(span), 0);
+        self.storage.read_at(geometry.band_offset(first), &mut scratch[..span])?;
+        for tile in patch {
+            let at = (tile.band - first) as usize * geometry.band_len();
+            runs::gather_tile(geometry, &scratch[at..], tile.column, tile.bytes);
+        }
+        Ok(true)
     }
 
     /// Reads the tiles of one band, sorted by column.
@@ -268,8 +308,12 @@ impl Live {
             Some(bytes) => Arc::unwrap_or_clone(bytes),
             None => {
                 let mut bytes = std::mem::take(scratch);
+                let fresh = !whole && self.lock_state().is_fresh(band);
+                if fresh {
+                    bytes.clear();
+                }
                 bytes.resize(geometry.band_len(), 0);
-                if !whole {
+                if !whole && !fresh {
                     self.storage.read_at(geometry.band_offset(band), &mut bytes)?;
                 }
                 bytes
