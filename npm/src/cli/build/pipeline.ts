@@ -336,7 +336,7 @@ class Importer {
       this.#gathered += length;
       numbers.push(raw.importFrame(length, Math.abs(logical), logical > 0, batch.importance));
     }
-        const remarks = new Map(answer.remarks.map((remark) => [remark.index, remark]));
+    const remarks = new Map(answer.remarks.map((remark) => [remark.index, remark]));
     let next = 0;
     for (const [index, order] of batch.units.entries()) {
       const job = this.#unitJobs[order.unit];
