@@ -9,6 +9,20 @@ use crate::base::{Code, Error, Result};
 use crate::fs::import::{ImportedFile, Part};
 use crate::fs::ops::Owner;
 
+/// Bytes of frames that wait to be placed together: enough to cover whole bands of the picture,
+/// so that each band is written about once.
+const WAITING: usize = 8 << 20;
+
+/// Frames that have a number but no place yet.
+#[derive(Default)]
+pub(super) struct Waiting {
+    frames: Vec<(Vec<u8>, u32, bool)>,
+    importance: u8,
+    bytes: usize,
+    /// Number of the next frame.
+    next: u32,
+}
+
 /// Frame number of a part that is one byte repeated, and of one whose bytes follow.
 const FILL: u32 = u32::MAX;
 const INLINE: u32 = u32::MAX - 1;
@@ -36,9 +50,13 @@ fn parts(bytes: &[u8]) -> Result<Vec<(u64, u32, Part)>> {
 impl Map {
     #[wasm_bindgen(js_name = importBegin)]
     pub fn import_begin(&self) -> JsResult<()> {
-        self.map.write(crate::fs::Fs::import_begin).map_err(error::throw)
+        self.map.write(crate::fs::Fs::import_begin).map_err(error::throw)?;
+        self.waiting.replace(Waiting::default());
+        Ok(())
     }
 
+    /// Takes a frame. It gets its place together with those that follow, at the latest when a
+    /// file is imported; a lack of space is told then.
     #[wasm_bindgen(js_name = importFrame)]
     pub fn import_frame(
         &self,
@@ -47,15 +65,46 @@ impl Map {
         compressed: bool,
         importance: u8,
     ) -> JsResult<u32> {
-        let scratch = self.scratch.borrow();
-        let stored = scratch
-            .get(..length)
-            .ok_or_else(|| Error::new(Code::Invalid, "a frame exceeds the scratch buffer"));
-        stored
-            .and_then(|stored| {
-                self.map.write(|fs| fs.import_frame(stored, logical_bytes, compressed, importance))
-            })
-            .map_err(error::throw)
+        let take = || -> Result<u32> {
+            if !self.map.read(crate::fs::Fs::is_importing) {
+                return Err(Error::new(Code::Invalid, "no import is under way"));
+            }
+            let full = {
+                let waiting = self.waiting.borrow();
+                waiting.bytes >= WAITING || waiting.importance != importance
+            };
+            if full {
+                self.place_waiting()?;
+            }
+            let scratch = self.scratch.borrow();
+            let stored = scratch
+                .get(..length)
+                .ok_or_else(|| Error::new(Code::Invalid, "a frame exceeds the scratch buffer"))?;
+            let mut waiting = self.waiting.borrow_mut();
+            waiting.frames.push((stored.to_vec(), logical_bytes, compressed));
+            waiting.importance = importance;
+            waiting.bytes += length;
+            waiting.next += 1;
+            Ok(waiting.next - 1)
+        };
+        take().map_err(error::throw)
+    }
+
+    /// Gives the waiting frames their place.
+    fn place_waiting(&self) -> Result<()> {
+        let (frames, importance) = {
+            let mut waiting = self.waiting.borrow_mut();
+            waiting.bytes = 0;
+            (std::mem::take(&mut waiting.frames), waiting.importance)
+        };
+        if frames.is_empty() {
+            return Ok(());
+        }
+        let frames: Vec<(&[u8], u32, bool)> = frames
+            .iter()
+            .map(|(stored, logical, compressed)| (&stored[..], *logical, *compressed))
+            .collect();
+        self.map.write(|fs| fs.import_frames(&frames, importance)).map(|_| ())
     }
 
     #[wasm_bindgen(js_name = importFile)]
@@ -75,6 +124,7 @@ impl Map {
         accessed_nanos: f64,
     ) -> JsResult<f64> {
         let import = || {
+            self.place_waiting()?;
             let scratch = self.scratch.borrow();
             let name = scratch.get(..name_length);
             let records = scratch.get(name_length..name_length + extents_length);
@@ -102,6 +152,8 @@ impl Map {
 
     #[wasm_bindgen(js_name = importEnd)]
     pub fn import_end(&self) -> JsResult<()> {
+        // What still waits is what no file refers to.
+        self.waiting.replace(Waiting::default());
         self.map.write(crate::fs::Fs::import_end).map_err(error::throw)
     }
 }

@@ -49,6 +49,7 @@ pub struct Map {
     read_only: bool,
     scratch: RefCell<Box<[u8]>>,
     last_name: Cell<usize>,
+    waiting: RefCell<import::Waiting>,
 }
 
 #[wasm_bindgen(start)]
@@ -64,6 +65,7 @@ impl Map {
             read_only,
             scratch: RefCell::new(vec![0; SCRATCH].into_boxed_slice()),
             last_name: Cell::new(0),
+            waiting: RefCell::default(),
         }
     }
 
@@ -74,6 +76,7 @@ impl Map {
             read_only: true,
             scratch: RefCell::new(vec![0; SCRATCH].into_boxed_slice()),
             last_name: Cell::new(0),
+            waiting: RefCell::default(),
         }
     }
 

@@ -68,6 +68,12 @@ export interface ImportReport {
 const BATCH_FILES = 256;
 /** Bytes in one batch, roughly. */
 const BATCH_BYTES = UNIT_BYTES;
+/**
+ * Stored bytes and files that are gathered before files are imported: the engine places the frames
+ * of that much together, so that each band of the picture is written about once.
+ */
+const GATHER_BYTES = 8 << 20;
+const GATHER_FILES = 8192;
 /** Extents of one import call: 20 bytes each in the scratch buffer. */
 const IMPORT_EXTENTS = 50_000;
 const IMPORT_RECORD = 20;
@@ -86,6 +92,13 @@ interface Job {
   readonly unitCount: number;
   missing: number;
   failed: boolean;
+}
+
+/** A file whose frames the engine has, waiting for its turn. */
+interface Ready {
+  readonly file: SourceFile;
+  readonly extents: readonly number[];
+  readonly inline: Buffer | undefined;
 }
 
 /** A unit whose twin is still on its way. */
@@ -133,6 +146,9 @@ class Importer {
   readonly #inline = new Map<number, Buffer>();
   /** The target directory was empty: nothing can be in the way. */
   readonly #targetIsNew: boolean;
+  #ready: Ready[] = [];
+  /** Stored bytes since files were imported last. */
+  #gathered = 0;
   #bytesDone = 0;
   #parts = 0;
 
@@ -163,6 +179,7 @@ class Importer {
       await pool?.run(batches[Symbol.iterator](), (answer, batch, stored) => {
         this.#take(answer, batch, stored);
       });
+      this.#importReady();
       raw.importEnd();
     } catch (error) {
       // The frames' own references go in any case; the first failure is the one to tell.
@@ -316,6 +333,7 @@ class Importer {
       const length = frames[at + 1] ?? 0;
       const logical = frames[at + 2] ?? 0;
       gate.scratch.set(stored.subarray(start, start + length), 0);
+      this.#gathered += length;
       numbers.push(raw.importFrame(length, Math.abs(logical), logical > 0, batch.importance));
     }
     const remarks = new Map(answer.remarks.map((remark) => [remark.index, remark]));
@@ -330,7 +348,15 @@ class Importer {
       if (count < 0) this.#takeTwin(order, job, -1 - count);
       else this.#takeExtents(order.unit, job, own, numbers, stored);
     }
+    if (this.#gathered >= GATHER_BYTES || this.#ready.length >= GATHER_FILES) this.#importReady();
     this.#options.progress(this.#bytesDone, this.#tree.bytes);
+  }
+
+  #importReady(): void {
+    const files = this.#ready;
+    this.#ready = [];
+    this.#gathered = 0;
+    for (const { file, extents, inline } of files) this.#importFile(file, extents, inline);
   }
 
   /** Minds what was out of the ordinary; false where the unit could not be read. */
@@ -407,7 +433,7 @@ class Importer {
       // A content that somebody may still name as its twin is kept.
       if (!this.#candidates.has(index)) this.#extents.delete(index);
     }
-    if (!job.failed) this.#importFile(job.file, all, inline);
+    if (!job.failed) this.#ready.push({ file: job.file, extents: all, inline });
   }
 
   #fail(job: Job, error: NodeJS.ErrnoException): void {
