@@ -4,7 +4,6 @@ pub mod bytes;
 pub mod checksum;
 pub mod env;
 pub mod error;
-pub mod heap;
 pub mod limits;
 
 pub use error::{Code, Error, Result};

@@ -105,7 +105,6 @@ impl Fs {
         };
         let hash_keys = (half(&uuid[..8]), half(&uuid[8..]));
         let blocks = (budget / 4).max(1 << 20);
-        crate::base::heap::reserve(budget / 8);
         Fs {
             store,
             settings: Settings::default(),

@@ -8,12 +8,10 @@
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Storage;
-use crate::base::{Code, Error, Result, heap};
+use crate::base::{Code, Error, Result};
 
 /// Bytes per chunk, a power of two.
 const CHUNK: usize = 1 << 20;
-/// Chunks that the heap is grown by at once.
-const AHEAD: usize = 8;
 /// Largest length in bytes: keeps the chunk list itself (8 to 16 bytes per MiB) in bounds.
 const MAX_LENGTH: u64 = 1 << 44;
 
@@ -90,12 +88,7 @@ impl Chunks {
             self.list.try_reserve(more).map_err(|_| out_of_memory())?;
             self.list.resize_with(index + 1, || None);
         }
-        Ok(self.list[index].get_or_insert_with(|| {
-            if index.is_multiple_of(AHEAD) {
-                heap::reserve(AHEAD * CHUNK);
-            }
-            vec![0; CHUNK].into_boxed_slice()
-        }))
+        Ok(self.list[index].get_or_insert_with(|| vec![0; CHUNK].into_boxed_slice()))
     }
 
     fn read(&self, offset: u64, buf: &mut [u8]) {

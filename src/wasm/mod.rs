@@ -10,6 +10,7 @@
 mod calls;
 mod codec;
 mod error;
+mod heap;
 mod host;
 mod import;
 mod objects;
