@@ -52,6 +52,11 @@ impl Options {
         }
     }
 
+    /// A map that is only read leaves the parts for dirty pages and buffered writes to the bands.
+    fn reading(&self) -> Environment {
+        Environment { band_cache: self.cache_bytes / 16 * 10, ..self.environment() }
+    }
+
     fn environment(&self) -> Environment {
         Environment {
             clock: Arc::clone(&self.clock),
@@ -189,8 +194,8 @@ impl Map {
     ) -> Result<Map> {
         let (store, form) = match detect(&*storage)? {
             Form::Live(_) => {
-                let store = Store::open_live(storage, log, writable, options.environment())?;
-                (store, OpenForm::Live)
+                let environment = if writable { options.environment() } else { options.reading() };
+                (Store::open_live(storage, log, writable, environment)?, OpenForm::Live)
             }
             Form::Packed if writable => {
                 return Err(Error::new(
@@ -199,8 +204,9 @@ impl Map {
                 ));
             }
             Form::Packed => {
-                let packed = Packed::open(storage, options.cache_bytes / 4)?;
-                let store = Store::open_read_only(Arc::new(packed), options.environment())?;
+                let environment = options.reading();
+                let packed = Packed::open(storage, environment.band_cache)?;
+                let store = Store::open_read_only(Arc::new(packed), environment)?;
                 (store, OpenForm::Packed)
             }
             Form::Foreign => {
