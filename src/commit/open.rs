@@ -365,6 +365,13 @@ fn read_log(log: &dyn Storage, superblock: &Superblock) -> Result<Replay> {
     })?;
     // Bands past the map's end belong to growth that was never committed.
     let sheets = state.map_or(superblock.state.sheets, |state: State| state.sheets);
+    // The transaction that adds a sheet logs its table, so a log cannot claim more of them.
+    let added = sheets.saturating_sub(superblock.state.sheets);
+    if added as usize > pages.len() {
+        let what =
+            format!("the log says that the map grew by {added} sheets, and holds none of them");
+        return Err(Error::corrupt(what));
+    }
     let bands = Geometry::new(superblock.width, sheets)?.bands();
     touched.retain(|band| band.band < bands);
     Ok(Replay { pages, touched, state, end })
