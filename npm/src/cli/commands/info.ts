@@ -40,7 +40,7 @@ export function define(): Command {
       generation: 'number of the last checkpoint',
       cacheBytes: 'cache budget of this process',
       recovered: 'true when opening replayed a log',
-      limits: '`libpngRows`, `pillowPixels`: false where those readers refuse the picture',
+      limits: '`libpngRows`, `pillowPixels`: true where those readers refuse the picture',
       zones: 'list of `zone`, `clusters`, `used`',
     },
     exits: READ_EXITS,
@@ -113,10 +113,10 @@ async function run(map: string, options: CommonOptions): Promise<void> {
         })
         .join('  '),
     );
-    if (!info.limits.libpngRows) {
+    if (info.limits.libpngRows) {
       line('note', 'more than 1,000,000 rows: viewers that use libpng refuse the picture');
     }
-    if (!info.limits.pillowPixels) {
+    if (info.limits.pillowPixels) {
       line('note', 'more than 178,956,970 pixels: Pillow refuses the picture');
     }
   });
