@@ -14,6 +14,12 @@ use aetherflow::storage::Storage;
 use aetherflow::storage::file::{FileStorage, Mode};
 use aetherflow::storage::mem::MemStorage;
 
+// Each benchmark uses a part of it.
+#[allow(dead_code)]
+mod support;
+
+use support::{Goal, figure, noise};
+
 const CLUSTER: usize = 4096;
 
 /// Seconds of the fastest of several runs of `work`.
@@ -25,17 +31,6 @@ fn best(rounds: usize, mut work: impl FnMut()) -> f64 {
             start.elapsed().as_secs_f64()
         })
         .fold(f64::INFINITY, f64::min)
-}
-
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x1234_5678_9abc_def0_u64;
-    let word = |state: &mut u64| {
-        *state ^= *state << 13;
-        *state ^= *state >> 7;
-        *state ^= *state << 17;
-        state.to_le_bytes()
-    };
-    (0..len / 8).flat_map(|_| word(&mut state)).collect()
 }
 
 fn measure(name: &str, storage: Arc<dyn Storage>, width: u32, rounds: usize) {
@@ -62,6 +57,12 @@ fn measure(name: &str, storage: Arc<dyn Storage>, width: u32, rounds: usize) {
                 live.read_run(first, &mut buf[..len]).expect("read");
             }
         });
+        // The figures that have goals are those of memory at a middling width.
+        if name == "memory" && width == 1024 && run == 1024 {
+            println!();
+            figure("gather, memory", bytes / read / 1e9, "GB/s", Goal::AtLeast(5.0));
+            figure("scatter, memory", bytes / write / 1e9, "GB/s", Goal::AtLeast(5.0));
+        }
         print!("  run {run:4}: in {:5.2} out {:5.2} GB/s", bytes / read / 1e9, bytes / write / 1e9);
     }
     let order: Vec<u64> = (0..4000_u64).map(|at| at * 7919 % clusters).collect();
@@ -77,6 +78,10 @@ fn measure(name: &str, storage: Arc<dyn Storage>, width: u32, rounds: usize) {
     });
     let each = 1e6 / order.len() as f64;
     print!("  random: in {:6.2} out {:6.2} us", read * each, write * each);
+    if name == "memory" && width == 1024 {
+        println!();
+        figure("random cluster, memory", read * each, "us", Goal::AtMost(1.5));
+    }
     let start = Instant::now();
     live.seal().expect("seal");
     println!("  seal {:5.1} ms", start.elapsed().as_secs_f64() * 1e3);
@@ -105,6 +110,8 @@ fn measure_pack(width: u32, sheets: u32) {
         pack(&live, Edits::NONE, &mut push, &mut |_, _| Ok(())).expect("pack");
     });
     let nonzero = bytes * (1.0 - 1.0 / 32.0);
+    let what = format!("packing, width {width}");
+    figure(&what, bytes / seconds / 1e6, "MB/s", Goal::AtLeast(300.0));
     print!(
         "pack {width:5}: {:4.0} MB/s, {:+.2} % over the data",
         bytes / seconds / 1e6,
@@ -118,9 +125,9 @@ fn measure_pack(width: u32, sheets: u32) {
 }
 
 fn main() {
-    let tiny = std::env::args().any(|arg| arg == "--tiny");
+    let tiny = support::smoke();
     let rounds = if tiny { 1 } else { 5 };
-    let widths: &[u32] = if tiny { &[256] } else { &[256, 1024, 2048, 4096] };
+    let widths: &[u32] = if tiny { &[1024] } else { &[256, 1024, 2048, 4096] };
     for &width in widths {
         measure("memory", Arc::new(MemStorage::new()), width, rounds);
     }

@@ -57,8 +57,8 @@ impl Options {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             check_node: node::check,
-            budget: Budget::of(self.cache_bytes * 3 / 4),
-            band_cache: self.cache_bytes / 4,
+            budget: Budget::of(self.cache_bytes),
+            band_cache: self.cache_bytes / 16 * 5,
         }
     }
 }

@@ -28,6 +28,8 @@ fn recover(drive: &Drive, files: Files, happened: usize, cut: Cut) -> Disk {
         panic!("{place}: neither the state before nor the one after: {all:#?}");
     }
     let file = closed_file(&disk, &map);
+    let problems = map.read(|fs| walk::verified(fs, cut == Cut::Keep));
+    assert!(problems.is_empty(), "{place}: {problems:#?}");
     check_strict(&file).unwrap_or_else(|error| panic!("{place}: {error}"));
     disk
 }

@@ -241,6 +241,9 @@ fn a_check_can_be_cancelled_and_tells_its_progress() {
 
 // ---- planting damage
 
+/// What to make of an item: `None` passes it by, `Some(None)` removes it.
+type Change<'c> = &'c dyn Fn(Key, &[u8]) -> Option<Option<Vec<u8>>>;
+
 /// A closed map's bytes, to be damaged.
 struct Patient {
     bytes: Vec<u8>,
@@ -441,7 +444,7 @@ fn damaged_superblocks_tables_and_nodes_are_found() {
     let used = (0..good.geometry.clusters())
         .filter(|&cluster| !table::is_page(&good.geometry, cluster))
         .filter(|&cluster| good.record(cluster).kind == Kind::Raw)
-        .last()
+        .next_back()
         .unwrap();
     let place = table::place(&good.geometry, used).unwrap();
     patient.flip(place.page, place.offset);
@@ -542,7 +545,7 @@ fn parity_and_the_pictures_skeleton_are_checked() {
 #[test]
 fn every_broken_rule_between_names_and_inodes_is_found() {
     let good = Patient::new(Compression::Off);
-    let changed = |change: &dyn Fn(Key, &[u8]) -> Option<Option<Vec<u8>>>| {
+    let changed = |change: Change<'_>| {
         let mut patient = Patient { bytes: good.bytes.clone(), ..good };
         patient.change_item(change);
         patient

@@ -20,12 +20,17 @@ const WINDOW: usize = 1 << 20;
 /// The object whose items concern the map as a whole.
 const SYSTEM: u64 = 0;
 
+/// A range of keys that is lost; `None` is the end of all keys.
+type Range = (Key, Option<Key>);
+/// Gets what was lost so far, an item's key and its value.
+type Visit<'v> = &'v mut dyn FnMut(&[Range], Key, &[u8]) -> Result<()>;
+
 /// Walks the items of a tree in key order. Nodes that cannot be read, or hold keys that are not
 /// theirs, are skipped, and the keys they should cover are told.
 struct Items<'s> {
     store: &'s Store,
-    /// Ranges of keys that are lost, ascending; `None` is the end of all keys.
-    lost: Vec<(Key, Option<Key>)>,
+    /// In ascending order.
+    lost: Vec<Range>,
 }
 
 impl<'s> Items<'s> {
@@ -39,7 +44,7 @@ impl<'s> Items<'s> {
         level: u8,
         low: Key,
         high: Option<Key>,
-        visit: &mut dyn FnMut(&[(Key, Option<Key>)], Key, &[u8]) -> Result<()>,
+        visit: Visit<'_>,
     ) -> Result<()> {
         let page = match self.store.node(cluster) {
             Ok(page) if node::level(&page) == level => page,
@@ -60,12 +65,12 @@ impl<'s> Items<'s> {
             return Ok(());
         }
         // With its keys in their range no node can be met twice in a walk, whoever made the map.
-        if (1..count).any(|index| !inside(node::key(&page, index))) {
+        if (0..count).any(|index| !inside(node::key(&page, index))) {
             self.lost.push((low, high));
             return Ok(());
         }
         for index in 0..count {
-            let from = if index == 0 { low } else { node::key(&page, index) };
+            let from = node::key(&page, index);
             let to = if index + 1 < count { Some(node::key(&page, index + 1)) } else { high };
             self.walk(node::child(&page, index), level - 1, from, to, visit)?;
         }
@@ -74,11 +79,11 @@ impl<'s> Items<'s> {
 }
 
 /// Whether keys from `from` up to, not including, `to` are lost.
-fn is_lost(lost: &[(Key, Option<Key>)], from: Key, to: Key) -> bool {
+fn is_lost(lost: &[Range], from: Key, to: Key) -> bool {
     lost.iter().any(|(low, high)| *low < to && high.is_none_or(|high| high > from))
 }
 
-fn object_is_lost(lost: &[(Key, Option<Key>)], object: u64) -> bool {
+fn object_is_lost(lost: &[Range], object: u64) -> bool {
     is_lost(lost, Key::new(object, 0, 0), Key::new(object, u8::MAX, u64::MAX))
 }
 
@@ -163,7 +168,7 @@ impl<'a> Check<'a, '_> {
             let mut items = Items::new(fs.store());
             let mut full = false;
             names.window.clear();
-            let collect = &mut |lost: &[(Key, Option<Key>)], key: Key, value: &[u8]| {
+            let collect = &mut |lost: &[Range], key: Key, value: &[u8]| {
                 names.collect(key, value, from, &mut full);
                 if first { names.pass(lost, key, value) } else { Ok(()) }
             };
@@ -179,7 +184,7 @@ impl<'a> Check<'a, '_> {
                 Some(last) if full => last.ino + 1,
                 _ => u64::MAX,
             };
-            let follow = &mut |_: &[(Key, Option<Key>)], key: Key, value: &[u8]| {
+            let follow = &mut |_: &[Range], key: Key, value: &[u8]| {
                 names.follow(&lost, key, value, from..until);
                 Ok(())
             };
@@ -241,7 +246,7 @@ impl Names<'_, '_, '_> {
     }
 
     /// One item of the first walk.
-    fn pass(&mut self, lost: &[(Key, Option<Key>)], key: Key, value: &[u8]) -> Result<()> {
+    fn pass(&mut self, lost: &[Range], key: Key, value: &[u8]) -> Result<()> {
         let ino = key.object();
         if ino != self.object.ino {
             self.finish_object(lost);
@@ -314,7 +319,7 @@ impl Names<'_, '_, '_> {
     }
 
     /// Judges the object whose items have all passed.
-    fn finish_object(&mut self, lost: &[(Key, Option<Key>)]) {
+    fn finish_object(&mut self, lost: &[Range]) {
         let object = std::mem::replace(&mut self.object, Object::new(SYSTEM));
         let ino = object.ino;
         if ino == SYSTEM || object_is_lost(lost, ino) {
@@ -379,7 +384,7 @@ impl Names<'_, '_, '_> {
         self.window.get_mut(at)
     }
 
-    fn mark_orphans(&mut self, lost: &[(Key, Option<Key>)]) {
+    fn mark_orphans(&mut self, lost: &[Range]) {
         let partial = self.window.len() >= WINDOW;
         for ino in std::mem::take(&mut self.orphans) {
             match self.known(ino) {
@@ -394,13 +399,7 @@ impl Names<'_, '_, '_> {
     }
 
     /// Follows the names of one item to their inodes, as far as those are in the window.
-    fn follow(
-        &mut self,
-        lost: &[(Key, Option<Key>)],
-        key: Key,
-        value: &[u8],
-        window: std::ops::Range<u64>,
-    ) {
+    fn follow(&mut self, lost: &[Range], key: Key, value: &[u8], window: std::ops::Range<u64>) {
         if key.kind() != item::ENTRY {
             return;
         }
@@ -452,7 +451,7 @@ impl Names<'_, '_, '_> {
     }
 
     /// Compares the names found with the links the inodes of the window have.
-    fn finish_window(&mut self, lost: &[(Key, Option<Key>)]) {
+    fn finish_window(&mut self, lost: &[Range]) {
         for at in 0..self.window.len() {
             let Known { ino, links, found, file_type, orphan } = self.window[at];
             let directory = file_type == FileType::Directory;

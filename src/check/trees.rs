@@ -179,12 +179,12 @@ impl Walk<'_, '_, '_> {
         };
         self.check.report.clusters_checked += 1;
         let count = node::count(&page);
-        // The least key of an inner node is only a lower bound, so it may lie below `low`.
-        let first = usize::from(level > 0);
-        let outside = (first..count).any(|index| {
-            let key = node::key(&page, index);
-            key < low || high.is_some_and(|high| key >= high)
-        });
+        // Searches refuse a node without keys, and one whose keys leave the range of its slot.
+        let outside = count == 0 && low > Key::MIN
+            || (0..count).any(|index| {
+                let key = node::key(&page, index);
+                key < low || high.is_some_and(|high| key >= high)
+            });
         if outside {
             let what = format!(
                 "a node of the tree{} holds keys that searches look for elsewhere",
@@ -198,9 +198,8 @@ impl Walk<'_, '_, '_> {
                 self.item(tree, key, node::value(&page, index), cluster)?;
                 continue;
             }
-            let from = if index == 0 { low } else { key };
             let to = if index + 1 < count { Some(node::key(&page, index + 1)) } else { high };
-            self.node(tree, node::child(&page, index), level - 1, from, to)?;
+            self.node(tree, node::child(&page, index), level - 1, key, to)?;
         }
         Ok(())
     }

@@ -104,12 +104,12 @@ impl Fs {
             u64::from_le_bytes(word)
         };
         let hash_keys = (half(&uuid[..8]), half(&uuid[8..]));
-        let blocks = (budget / 2).max(1 << 20);
-        crate::base::heap::reserve(budget / 4);
+        let blocks = (budget / 4).max(1 << 20);
+        crate::base::heap::reserve(budget / 8);
         Fs {
             store,
             settings: Settings::default(),
-            buffers: Buffers::new((budget / 4).max(1 << 20)),
+            buffers: Buffers::new((budget / 8).max(1 << 20)),
             open: FxHashMap::default(),
             orphans: rustc_hash::FxHashSet::default(),
             directory_paths: FxHashMap::default(),

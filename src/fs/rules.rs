@@ -21,10 +21,10 @@ pub const MAX_RULES: usize = 256;
 
 /// The rules every map starts with, after its own.
 pub const DEFAULT_RULES: &[(&str, u8)] = &[
-    ("i:^boot/ & @vmlinuz", 255),
-    ("i:^boot/ & @kernel", 255),
-    ("i:^boot/ & @initramfs", 253),
-    ("i:^boot/ & @initrd", 253),
+    ("i:^boot/ & i:@vmlinuz", 255),
+    ("i:^boot/ & i:@kernel", 255),
+    ("i:^boot/ & i:@initramfs", 253),
+    ("i:^boot/ & i:@initrd", 253),
     ("i:^boot/", 240),
     ("lib/libc.so", 245),
     ("lib/ld-linux", 245),

@@ -67,8 +67,12 @@ impl Forge {
     }
 
     pub fn record(&self, cluster: u64) -> Record {
-        let place = table::place(&self.geometry, cluster).unwrap();
-        table::read(&self.read(place.page), place.offset).unwrap()
+        self.try_record(cluster).unwrap()
+    }
+
+    pub fn try_record(&self, cluster: u64) -> Option<Record> {
+        let place = table::place(&self.geometry, cluster)?;
+        table::read(&self.read(place.page), place.offset).ok()
     }
 
     /// Changes the eight bytes of a record.

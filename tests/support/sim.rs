@@ -226,7 +226,7 @@ impl Recording {
             let Some(event) = self.events.get(happened) else { return };
             match event {
                 Event::Write { file, .. } | Event::SetLen { file, .. } => {
-                    pending[*file].push(event)
+                    pending[*file].push(event);
                 }
                 Event::Sync { file } => {
                     leave(&mut durable[*file], &pending[*file], Cut::Keep);

@@ -4,11 +4,21 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aetherflow::base::limits::CLUSTER;
+use aetherflow::check::{VerifyOptions, verify};
 use aetherflow::commit::{Root, Store};
 use aetherflow::fs::{FileType, Fs, Inode, ROOT, View};
 use aetherflow::tree::item::{self, Stretch};
 use aetherflow::tree::{Key, node};
 use aetherflow::vat::{Kind, page as table};
+
+/// What `verify` says, as text.
+pub fn verified(fs: &Fs, deep: bool) -> Vec<String> {
+    let options = VerifyOptions { deep };
+    match verify(fs, options, &mut |_, _| true) {
+        Ok(report) => report.problems.iter().map(|problem| format!("{problem:?}")).collect(),
+        Err(error) => vec![format!("{error:?}")],
+    }
+}
 
 #[derive(Default)]
 struct Census {
@@ -245,7 +255,7 @@ fn meaning(fs: &Fs, view: View, root: &Root, name: &str, problems: &mut Vec<Stri
         if inode.links != expected {
             problems.push(format!("{name}: {ino} has {} links, {expected} are right", inode.links));
         }
-        let nameless = names.get(&ino).is_none() && ino != ROOT;
+        let nameless = !names.contains_key(&ino) && ino != ROOT;
         if nameless != orphans.contains(&ino) {
             problems.push(format!("{name}: {ino} has no name: {nameless}, which the orphans deny"));
         }
