@@ -254,3 +254,27 @@ test('interrupted: nothing is left of a build', async (t) => {
   assert.equal(code, 130);
   assert.deepEqual(fs.readdirSync(directory), ['source']);
 });
+
+test('saved again by another program: whole; resized: 3', (t) => {
+  const { directory, map } = smallMap(t);
+  const other = path.join(directory, 'other.png');
+  const pillow = (work) =>
+    spawnSync('python3', [
+      '-c',
+      `import sys; from PIL import Image; Image.MAX_IMAGE_PIXELS = None; i = Image.open(sys.argv[1]); ${work}.save(sys.argv[2])`,
+      map,
+      other,
+    ]);
+  if (pillow('i').status !== 0) {
+    t.skip('Pillow is not installed');
+    return;
+  }
+  assert.equal(ok(['cat', other, '/file']).bytes.length, 200000);
+  const live = path.join(directory, 'live.rts.png');
+  ok(['unpack', other, live]);
+  ok(['verify', live]);
+  ok(['put', other, '-', '/more'], { input: 'written' });
+  assert.equal(ok(['cat', other, '/more']).stdout, 'written');
+  pillow('i.resize((i.width // 2, i.height // 2))');
+  fails(3, ['ls', other]);
+});

@@ -1,7 +1,7 @@
 /**
  * What the main thread and the build workers say to each other.
  *
- * A *unit* is what a worker reads at once: a whole file, or a 4 MiB piece of a larger one. A
+ * A *unit* is what a worker reads at once: a whole file, or a 2 MiB piece of a larger one. A
  * *batch* is a list of units; the stored frames of its answer lie in a slot of shared memory that
  * is used again for a later batch.
  */
@@ -10,7 +10,7 @@ import type { HostName } from './walker.js';
 /** Logical bytes of a compressed frame at most. */
 export const FRAME_BYTES = 128 * 1024;
 /** Bytes of a file that are one unit; a multiple of {@link FRAME_BYTES}. */
-export const UNIT_BYTES = 4 * 1024 * 1024;
+export const UNIT_BYTES = 2 * 1024 * 1024;
 /** Files up to this size live in the tree itself. */
 export const INLINE_BYTES = 160;
 /** Granularity of holes. */

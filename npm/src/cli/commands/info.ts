@@ -40,8 +40,7 @@ export function define(): Command {
       generation: 'number of the last checkpoint',
       cacheBytes: 'cache budget of this process',
       recovered: 'true when opening replayed a log',
-      limits: '`libpngRows`, `pillowPixels`: false where those readers refuse the picture',
-      zones: 'list of `zone`, `clusters`, `used`',
+      limits: '`libpngRows`, `pillowPixels`: true where those readers refuse the picture',
     },
     exits: READ_EXITS,
     examples: [
@@ -58,13 +57,11 @@ async function run(map: string, options: CommonOptions): Promise<void> {
   await withSession(map, 'r', (session) => {
     const info = session.raw.info();
     const onDisk = fs.statSync(hostPath(map)).blocks * 512;
-    const zones = session.raw.zones();
     if (output.json) {
       output.document({
         map,
         ...info,
         diskBytes: onDisk,
-        zones: zones.map(({ zone, clusters, used }) => ({ zone, clusters, used })),
       });
       return;
     }
@@ -104,19 +101,10 @@ async function run(map: string, options: CommonOptions): Promise<void> {
     line('created', humanTime(info.created));
     line('modified', `${humanTime(info.modified)}, generation ${humanCount(info.generation)}`);
     line('id', info.uuid);
-    line(
-      'zones',
-      zones
-        .map(({ zone, clusters, used }) => {
-          const full = clusters === 0 ? 0 : (used / clusters) * 100;
-          return `${paint.zone(zone)(zone)} ${full.toFixed(0)} %`;
-        })
-        .join('  '),
-    );
-    if (!info.limits.libpngRows) {
+    if (info.limits.libpngRows) {
       line('note', 'more than 1,000,000 rows: viewers that use libpng refuse the picture');
     }
-    if (!info.limits.pillowPixels) {
+    if (info.limits.pillowPixels) {
       line('note', 'more than 178,956,970 pixels: Pillow refuses the picture');
     }
   });

@@ -160,7 +160,7 @@ function print(session: Session, rows: Row[], options: Options, output: Output):
   const now = Date.now();
   const table = rows.map((row, index) => {
     const { attributes } = row;
-    const bytes = options.human === true ? humanSize(attributes.size) : String(attributes.size);
+    const bytes = sizeColumn(attributes, options);
     const arrow = isLink(attributes.mode)
       ? ` -> ${output.name(session.readlink(attributes.ino))}`
       : '';
@@ -191,6 +191,12 @@ function print(session: Session, rows: Row[], options: Options, output: Output):
     });
     output.line(padded.join(' '));
   }
+}
+
+/** The size; for people a directory has none, its number of entries says nothing about space. */
+function sizeColumn(attributes: Attributes, options: Options): string {
+  if (options.human !== true) return String(attributes.size);
+  return isDirectory(attributes.mode) ? '-' : humanSize(attributes.size);
 }
 
 function zoneColumn(session: Session, row: Row, output: Output): string {

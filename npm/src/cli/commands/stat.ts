@@ -10,9 +10,10 @@ import {
   userName,
   zoneOf,
 } from '../describe.js';
-import { humanSize, humanTime, type Output, pathFields } from '../output.js';
+import { humanSize, humanTime, type Output, pathFields, plural } from '../output.js';
 import {
   type Attributes,
+  isDirectory,
   isLink,
   mapPath,
   milliseconds,
@@ -88,7 +89,12 @@ function print(session: Session, path: Buffer, attributes: Attributes, output: O
   const device = deviceText(attributes);
   line('path', paint.strong(output.name(path)) + target);
   line('type', typeName(mode) + (device === undefined ? '' : ` ${device}`));
-  line('size', `${attributes.size} bytes (${humanSize(attributes.size)})`);
+  line(
+    'size',
+    isDirectory(mode)
+      ? plural(attributes.size, 'entry', 'entries')
+      : `${attributes.size} bytes (${humanSize(attributes.size)})`,
+  );
   line('stored', `${humanSize(attributes.blocks * 512)} in clusters`);
   line('mode', `${modeString(mode)} (${(mode & 0o7777).toString(8).padStart(4, '0')})`);
   line(

@@ -33,7 +33,7 @@ export function define(): Command {
       frames: 'compressed frames',
       framesDecodedTwice: 'frames both decoders agreed on',
       parityStripes: 'stripes checked',
-      parityStale: 'stripes whose parity is behind',
+      parityStale: 'whether parity is behind',
       problems:
         'list of `kind`, `message`, `severity` (lost, suspect, harmless), `advice`, and where known `path`, `offset`, `cluster`, `expected`, `found` (checksums)',
       problemsTruncated: 'true when there are more than listed',
@@ -90,7 +90,7 @@ function print(report: VerifyReport, deep: boolean, took: number, output: Output
     );
     const twice = deep ? `, ${humanCount(report.framesDecodedTwice)} decoded twice` : '';
     line('frames', `${humanCount(report.frames)}${twice}`);
-    const stale = report.parityStale === 0 ? '' : `, ${humanCount(report.parityStale)} stale`;
+    const stale = report.parityStale ? ', stale: brought up to date when the map is written' : '';
     line('parity', `${plural(report.parityStripes, 'stripe')}${stale}`);
   }
   if (report.ok && report.problems.length === 0) {
