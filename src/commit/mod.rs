@@ -11,11 +11,14 @@
 //! A crash between any two steps leaves the last committed state: step 1 touches only clusters
 //! that are free in it, steps 2 and 3 append, step 4 repeats what the log holds.
 
+mod allocation;
 pub mod checkpoint;
+mod extents;
 pub mod inspect;
 pub mod meter;
 pub mod open;
 pub mod parity;
+mod records;
 pub mod state;
 pub mod store;
 pub mod superblock;

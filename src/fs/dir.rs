@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn hostile_entries_are_refused() {
         let entry = Entry { ino: 5, file_type: FileType::Regular, name: b"ok".to_vec() };
-        let good = encode(&[entry.clone()]);
+        let good = encode(std::slice::from_ref(&entry));
         assert_eq!(decode(&good).unwrap(), [entry]);
         for cut in 1..good.len() {
             assert!(decode(&good[..cut]).is_err());

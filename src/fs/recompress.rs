@@ -99,7 +99,7 @@ impl Fs {
             match (&mut range, &stretch.source) {
                 (None, Source::Raw(_) | Source::Zstd(_)) => range = Some((start, end)),
                 (Some((_, stop)), Source::Raw(_) | Source::Zstd(_)) if *stop == start => {
-                    *stop = end
+                    *stop = end;
                 }
                 (None, _) => return Ok(true),
                 _ => return Ok(false),

@@ -242,15 +242,12 @@ impl<'a> Placer<'a> {
         let (mut next, mut bytes) = (0, 0);
         let mut early = BTreeMap::new();
         while next < self.plan.jobs.len() {
-            let done = match early.remove(&next) {
-                Some(done) => done,
-                None => {
-                    let (at, done) = receiver.recv().map_err(|_| {
-                        Error::new(Code::Io, "a thread of the build has ended early")
-                    })?;
-                    early.insert(at, done);
-                    continue;
-                }
+            let Some(done) = early.remove(&next) else {
+                let (at, done) = receiver
+                    .recv()
+                    .map_err(|_| Error::new(Code::Io, "a thread of the build has ended early"))?;
+                early.insert(at, done);
+                continue;
             };
             self.place(next, done)?;
             turn.placed();

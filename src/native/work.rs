@@ -140,16 +140,16 @@ impl<'a> Worker<'a> {
             }
             _ => named(error, &path),
         });
-        let outcome = result.and_then(|()| {
+        let outcome = result.map(|()| {
             let whole = piece.length == planned.size;
             if whole
                 && planned.may_repeat
                 && let Some(first) = self.repeats(piece.file, bytes)
             {
-                return Ok(Outcome::Repeats(first));
+                return Outcome::Repeats(first);
             }
             self.store(piece, bytes, whole, compress, packer, done);
-            Ok(Outcome::Read)
+            Outcome::Read
         });
         self.buffer = buffer;
         outcome

@@ -52,7 +52,7 @@ impl Owners {
         let root = store.state().head;
         // Directories first: a file may come before the one it lies in.
         if let Ok(mut cursor) = Cursor::at(store, &root, Key::MIN) {
-            while let Ok(Some(item)) = cursor.next() {
+            while let Ok(Some(item)) = cursor.advance() {
                 if item.key.kind() == item::INODE
                     && let Ok(inode) = Inode::decode(item.key.object(), &item)
                     && inode.is_directory()
@@ -64,7 +64,7 @@ impl Owners {
         }
         let mut file = (0, 0u16, ROOT);
         if let Ok(mut cursor) = Cursor::at(store, &root, Key::MIN) {
-            while let Ok(Some(item)) = cursor.next() {
+            while let Ok(Some(item)) = cursor.advance() {
                 let ino = item.key.object();
                 if item.key.kind() == item::INODE
                     && let Ok(inode) = Inode::decode(ino, &item)

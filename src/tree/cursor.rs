@@ -88,11 +88,13 @@ pub fn get(store: &Store, root: &Root, key: Key) -> Result<Option<Item>> {
     Ok(node::search(&page, key).ok().map(|index| Item::new(&page, index)))
 }
 
+/// From the root to the leaf: page and the slot to visit next.
+type Path = Vec<(Arc<Page>, usize)>;
+
 /// Walks items in key order, forwards.
 pub struct Cursor<'a> {
     store: &'a Store,
-    /// From the root to the leaf: page and the slot to visit next.
-    path: Vec<(Arc<Page>, usize)>,
+    path: Path,
     /// The key given out last: keys only ever rise, whatever the nodes say.
     last: Option<Key>,
 }
@@ -145,7 +147,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The path to the last item of the leaf before the current one.
-    fn previous_leaf(&self) -> Result<Option<Vec<(Arc<Page>, usize)>>> {
+    fn previous_leaf(&self) -> Result<Option<Path>> {
         let mut path = self.path.clone();
         path.pop();
         while let Some((page, next)) = path.pop() {
@@ -176,7 +178,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// `Corrupt` or `Io` from the nodes on the way.
-    pub fn next(&mut self) -> Result<Option<Item>> {
+    pub fn advance(&mut self) -> Result<Option<Item>> {
         loop {
             let Some((page, slot)) = self.path.last_mut() else { return Ok(None) };
             if *slot >= node::count(page) {
@@ -202,9 +204,9 @@ impl<'a> Cursor<'a> {
     /// usable only when there was one.
     ///
     /// # Errors
-    /// As [`Cursor::next`].
+    /// As [`Cursor::advance`].
     pub fn next_in(&mut self, key: Key) -> Result<Option<Item>> {
-        Ok(self.next()?.filter(|item| item.key.same_list(key)))
+        Ok(self.advance()?.filter(|item| item.key.same_list(key)))
     }
 }
 

@@ -49,11 +49,14 @@ fn store() -> Store {
 fn dump(store: &Store, root: &Root) -> Vec<(Key, Vec<u8>)> {
     let mut cursor = Cursor::at(store, root, Key::MIN).unwrap();
     let mut items = Vec::new();
-    while let Some(item) = cursor.next().unwrap() {
+    while let Some(item) = cursor.advance().unwrap() {
         items.push((item.key, item.to_vec()));
     }
     items
 }
+
+/// A root that is kept, and what it held then.
+type Kept = (Root, Vec<(Key, Vec<u8>)>);
 
 struct Random(u64);
 
@@ -71,7 +74,7 @@ fn edits_agree_with_a_sorted_map_and_kept_roots_never_change() {
     let mut store = store();
     let mut root = Root::default();
     let mut model: BTreeMap<Key, Vec<u8>> = BTreeMap::new();
-    let mut kept: Vec<(Root, Vec<(Key, Vec<u8>)>)> = Vec::new();
+    let mut kept: Vec<Kept> = Vec::new();
     let mut random = Random(11);
     let free = store.state().used;
     for step in 0..6000u64 {
