@@ -1,5 +1,8 @@
 //! AetherFlow: a crash-safe filesystem that lives in a PNG.
 
+// Host objects cannot cross threads in wasm; the same code shares them between threads natively.
+#![cfg_attr(target_arch = "wasm32", allow(clippy::arc_with_non_send_sync))]
+
 pub mod base;
 pub mod check;
 pub mod codec;

@@ -110,7 +110,7 @@ impl Map {
 
 /// A JavaScript number as an offset, size or inode number.
 fn whole(value: f64) -> Result<u64> {
-    if value >= 0.0 && value <= EXACT && value.fract() == 0.0 {
+    if (0.0..=EXACT).contains(&value) && value.fract() == 0.0 {
         Ok(value as u64)
     } else {
         Err(Error::new(Code::Range, format!("{value} is not a whole number from 0 to 2^53 - 1")))

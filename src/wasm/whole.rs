@@ -9,7 +9,7 @@ use super::options::{PlainSettings, invalid};
 use super::{JsResult, Map, error, whole};
 use crate::base::limits::CLUSTER;
 use crate::base::{Code, Error, Result};
-use crate::fs::View;
+use crate::fs::{Fs, View};
 use crate::map::{LIBPNG_ROWS, OpenForm, PILLOW_PIXELS};
 use crate::plane::zones::{self, Zone};
 
@@ -234,7 +234,7 @@ impl Map {
 
     /// The zones with their limits in pixels and their clusters.
     pub fn zones(&self) -> JsResult<JsValue> {
-        let zones = self.map.read(|fs| fs.zone_usage()).map_err(error::throw)?;
+        let zones = self.map.read(Fs::zone_usage).map_err(error::throw)?;
         let geometry = self.map.read(|fs| fs.store().geometry());
         let extent = zones::extent(geometry.width(), geometry.sheets());
         let limits = [16.0, 8.0, 4.0, 2.0].map(|part| extent / part);
@@ -407,7 +407,7 @@ impl Map {
     /// All snapshots, newest first.
     #[wasm_bindgen(js_name = snapshotList)]
     pub fn snapshot_list(&self) -> JsResult<JsValue> {
-        let snapshots = self.map.read(|fs| fs.snapshots()).map_err(error::throw)?;
+        let snapshots = self.map.read(Fs::snapshots).map_err(error::throw)?;
         let infos: Vec<SnapshotInfo> = snapshots.iter().rev().map(SnapshotInfo::of).collect();
         object(&infos)
     }
