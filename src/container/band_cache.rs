@@ -1,7 +1,6 @@
 //! A small cache of whole bands with a byte budget, least recently used out first.
 //!
-//! It holds few, large entries, so finding the oldest by looking at all of them is cheap beside
-//! reading one. Keeping it coherent with writes is the owner's duty.
+//! Keeping it coherent with writes is the owner's duty.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +11,22 @@ struct Entries {
     bands: FxHashMap<u32, (Arc<Vec<u8>>, u64)>,
     bytes: usize,
     clock: u64,
+}
+
+impl Entries {
+    /// Drops the least recently used eighth, at least one: looking at all of them to find one
+    /// would cost more than it gives.
+    fn drop_oldest(&mut self) {
+        let mut uses: Vec<u64> = self.bands.values().map(|(_, used)| *used).collect();
+        let eighth = uses.len() / 8;
+        let (_, &mut limit, _) = uses.select_nth_unstable(eighth);
+        let bytes = &mut self.bytes;
+        self.bands.retain(|_, (old, used)| {
+            let keep = *used > limit;
+            *bytes -= if keep { 0 } else { old.len() };
+            keep
+        });
+    }
 }
 
 pub(super) struct BandCache {
@@ -65,11 +80,7 @@ impl BandCache {
             entries.bytes -= old.len();
         }
         while entries.bytes > self.budget {
-            let oldest = entries.bands.iter().min_by_key(|(_, (_, used))| *used);
-            let Some((&oldest, _)) = oldest else { break };
-            if let Some((old, _)) = entries.bands.remove(&oldest) {
-                entries.bytes -= old.len();
-            }
+            entries.drop_oldest();
         }
     }
 

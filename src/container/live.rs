@@ -21,7 +21,7 @@ mod recovery;
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
@@ -113,6 +113,8 @@ pub struct Live {
     sheets: AtomicU32,
     cache: BandCache,
     band_locks: [RwLock<()>; LOCKS],
+    /// Counts writes of bands to the file, each under its band's lock.
+    writes: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -169,6 +171,7 @@ impl Live {
             sheets: AtomicU32::new(geometry.sheets()),
             cache: BandCache::new(cache),
             band_locks: [const { RwLock::new(()) }; LOCKS],
+            writes: AtomicU64::new(0),
             state: Mutex::new(State {
                 touched: FxHashMap::default(),
                 totals: None,

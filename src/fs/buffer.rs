@@ -13,7 +13,7 @@ use crate::base::env::Timestamp;
 /// Bytes of a block; the logical size of a compressed extent.
 pub const BLOCK: usize = 128 << 10;
 /// Emptied blocks kept for reuse: fresh memory is slower to fill than to copy.
-const SPARE: usize = 256;
+const SPARE: usize = 64;
 
 /// One block: bytes, and which of them were written.
 #[derive(Debug, Default)]

@@ -171,6 +171,7 @@ impl Live {
         scratch: &mut Vec<u8>,
     ) -> Result<Sums> {
         let _writing = self.band_lock(band).write().unwrap_or_else(PoisonError::into_inner);
+        self.writes.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
         // Unmarked before looking: a write to memory that comes in between marks it again.
         self.lock_state().touched.entry(band).or_insert(Touched::counted(Sums::default())).stale =
             false;

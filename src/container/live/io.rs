@@ -4,6 +4,7 @@
 //! tile row. A call costs about as much as copying [`CALL_COST`] bytes, so the choice is made by
 //! bytes: 32 calls per stretch of adjacent tiles against one call over everything between them.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::super::geometry::Geometry;
@@ -178,7 +179,18 @@ impl Live {
             return Ok(false);
         }
         scratch.resize(scratch.len().max(span), 0);
+        let writes = self.writes.load(Ordering::Acquire);
         self.storage.read_at(geometry.band_offset(first), &mut scratch[..span])?;
+        // What the patch leaves of its bands is most likely what is read next.
+        if patch.len() < bands * geometry.side() as usize {
+            for (band, bytes) in (first..).zip(scratch[..span].chunks_exact(geometry.band_len())) {
+                let _reading = self.band_lock(band).read().unwrap_or_else(PoisonError::into_inner);
+                // Nobody may have written since the read began; under the lock nobody can now.
+                if self.writes.load(Ordering::Acquire) == writes {
+                    self.cache.put(band, Arc::new(bytes.to_vec()));
+                }
+            }
+        }
         for tile in patch {
             let at = (tile.band - first) as usize * geometry.band_len();
             runs::gather_tile(geometry, &scratch[at..], tile.column, tile.bytes);
@@ -276,6 +288,7 @@ impl Live {
         for group in tiles.chunk_by(|a, b| a.band == b.band) {
             let band = group[0].band;
             let _writing = self.band_lock(band).write().unwrap_or_else(PoisonError::into_inner);
+            self.writes.fetch_add(1, Ordering::AcqRel);
             let outcome = self.write_group(geometry, group, &mut scratch);
             if outcome.is_err() {
                 self.cache.take(band);
@@ -367,6 +380,7 @@ impl Live {
         let geometry = self.geometry();
         super::super::check_band(geometry, band, rows.len())?;
         let _writing = self.band_lock(band).write().unwrap_or_else(PoisonError::into_inner);
+        self.writes.fetch_add(1, Ordering::AcqRel);
         let mut bytes = vec![0; geometry.band_len()];
         let mut rest = rows;
         for range in skeleton::block_ranges(geometry) {
