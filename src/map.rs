@@ -111,6 +111,13 @@ pub struct Map {
     form: OpenForm,
 }
 
+/// Threads share a map; what is not made for that must not get into one.
+#[cfg(not(target_arch = "wasm32"))]
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<Map>();
+};
+
 impl Map {
     fn assemble(fs: Fs, memory: Option<Arc<MemStorage>>, form: OpenForm) -> Map {
         Map { fs: RwLock::new(fs), commits: Mutex::new(()), memory, form }

@@ -49,7 +49,8 @@ fuzz_target!(|data: &[u8]| {
     }
     node::check(&page, 5).expect("an edit of a good node leaves a good node");
     while node::count(&page) > 0 {
-        node::leaf_remove(&mut page, order as usize % node::count(&page));
+        let slot = order as usize % node::count(&page);
+        node::leaf_remove(&mut page, slot);
         node::check(&page, 5).expect("a removal from a good node leaves a good node");
     }
 });

@@ -6,6 +6,8 @@
 //! decoder sees a byte, and every decoder writes into memory sized by the caller's length, never
 //! by the frame's.
 
+use std::cell::RefCell;
+
 use structured_zstd::decoding::{ContentChecksum, FrameDecoder};
 use structured_zstd::encoding::{CompressionLevel, FrameCompressor};
 
@@ -27,37 +29,48 @@ pub const LEVEL_HIGH: i32 = 9;
 /// decoded 3 times as fast, for a tenth of the speed of compressing and decoding it all.
 const PART_BLOCK: u32 = 32 << 10;
 
-/// A reusable compression context. Roughly 1 MiB at low levels; keep one per worker.
-pub struct Compressor {
-    context: FrameCompressor,
-    level: i32,
-    block: Option<u32>,
+thread_local! {
+    /// The encoder cannot move between threads, so every thread that compresses has its own,
+    /// roughly 1 MiB at low levels.
+    static CONTEXT: RefCell<Context> = RefCell::new(Context::new());
 }
 
-impl Default for Compressor {
-    fn default() -> Self {
-        Compressor::new()
-    }
-}
+/// Compresses. May be shared and sent between threads, as a map must be: what it works with
+/// belongs to the thread it runs on.
+#[derive(Debug, Default)]
+pub struct Compressor(());
 
 impl Compressor {
     pub fn new() -> Compressor {
-        let mut context = FrameCompressor::new(CompressionLevel::from_level(LEVEL_FAST));
-        context.set_content_checksum(false);
-        Compressor { context, level: LEVEL_FAST, block: None }
+        Compressor(())
     }
 
     /// Compresses `data` (1 byte to 128 KiB) at zstd level `level` (1..=22) into `out`, replacing
     /// what it held. `false`, with `out` empty, when the frame would not save at least one
     /// cluster and a tenth of the bytes, or when `data` is empty or too long.
     pub fn compress(&mut self, data: &[u8], level: i32, out: &mut Vec<u8>) -> bool {
-        self.compress_blocks(data, level, None, out)
+        CONTEXT.with_borrow_mut(|context| context.compress_blocks(data, level, None, out))
     }
 
     /// As [`compress`](Self::compress), for contents that are read in parts, such as files packed
     /// together: cut so that [`Decompressor::decompress_prefix`] can stop early.
     pub fn compress_parts(&mut self, data: &[u8], level: i32, out: &mut Vec<u8>) -> bool {
-        self.compress_blocks(data, level, Some(PART_BLOCK), out)
+        CONTEXT
+            .with_borrow_mut(|context| context.compress_blocks(data, level, Some(PART_BLOCK), out))
+    }
+}
+
+struct Context {
+    encoder: FrameCompressor,
+    level: i32,
+    block: Option<u32>,
+}
+
+impl Context {
+    fn new() -> Context {
+        let mut encoder = FrameCompressor::new(CompressionLevel::from_level(LEVEL_FAST));
+        encoder.set_content_checksum(false);
+        Context { encoder, level: LEVEL_FAST, block: None }
     }
 
     fn compress_blocks(
@@ -72,14 +85,14 @@ impl Compressor {
             return false;
         }
         if level != self.level {
-            self.context.set_compression_level(CompressionLevel::from_level(level));
+            self.encoder.set_compression_level(CompressionLevel::from_level(level));
             self.level = level;
         }
         if block != self.block {
-            self.context.set_max_block_size(block);
+            self.encoder.set_max_block_size(block);
             self.block = block;
         }
-        self.context.compress_independent_frame_into(data, out);
+        self.encoder.compress_independent_frame_into(data, out);
         let saves = out.len().div_ceil(CLUSTER) < data.len().div_ceil(CLUSTER)
             && out.len() <= data.len() - data.len() / 10;
         if !saves {

@@ -345,18 +345,40 @@ fn inner_structure(page: &Page) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Marks a range of bytes as taken, one bit each; `false` where one is already.
+fn claim(taken: &mut [u64; CLUSTER / 64], range: std::ops::Range<usize>) -> bool {
+    let mut at = range.start;
+    while at < range.end {
+        let (word, bit) = (at / 64, at % 64);
+        let bits = (range.end - at).min(64 - bit);
+        let mask = u64::MAX >> (64 - bits) << bit;
+        if taken[word] & mask != 0 {
+            return false;
+        }
+        taken[word] |= mask;
+        at += bits;
+    }
+    true
+}
+
 fn leaf_structure(page: &Page, slots_end: usize) -> Result<(), &'static str> {
     let heap = heap(page);
     if heap > CLUSTER || heap < slots_end {
         return Err("slots and values overlap");
     }
     let mut living = 0;
+    let mut taken = [0; CLUSTER / 64];
     for index in 0..count(page) {
         let range = value_range(page, index);
-        if range.len() > MAX_ITEM || range.start < heap || range.end > CLUSTER {
+        // An empty value is nowhere: the heap may have shrunk past where it was put.
+        let inside = range.is_empty() || range.start >= heap;
+        if range.len() > MAX_ITEM || !inside || range.end > CLUSTER {
             return Err("a value lies outside the heap");
         }
         living += range.len();
+        if !claim(&mut taken, range) {
+            return Err("values overlap");
+        }
     }
     if living + dead(page) != CLUSTER - heap {
         return Err("values overlap or are miscounted");

@@ -234,3 +234,31 @@ fn a_range_that_was_taken_over_stays_in_order() {
     }
     assert!(dump(&store, &root).into_iter().eq(model));
 }
+
+/// The list of nameless files has empty values. One that was put beside a value which then went
+/// made the whole node count as malformed when it was read again.
+#[test]
+fn an_empty_value_may_outlive_its_neighbour() {
+    let mut page = [0; 4096];
+    node::init(&mut page, 0);
+    node::leaf_insert(&mut page, 0, Key::new(1, 1, 0), &[1; 100]);
+    node::leaf_insert(&mut page, 1, Key::new(2, 1, 0), &[]);
+    node::leaf_remove(&mut page, 0);
+    node::check(&page, 5).unwrap();
+    node::leaf_insert(&mut page, 1, Key::new(3, 1, 0), &[3; 50]);
+    node::check(&page, 5).unwrap();
+    assert!(node::value(&page, 0).is_empty());
+    assert_eq!(node::value(&page, 1), [3; 50]);
+}
+
+#[test]
+fn values_that_overlap_are_refused() {
+    let mut page = [0; 4096];
+    node::init(&mut page, 0);
+    node::leaf_insert(&mut page, 0, Key::new(1, 1, 0), &[1; 100]);
+    node::leaf_insert(&mut page, 1, Key::new(2, 1, 0), &[2; 100]);
+    node::check(&page, 5).unwrap();
+    // The second slot's value: fifty bytes higher, half of it in the first one's.
+    page[32 + 20 + 16..32 + 20 + 18].copy_from_slice(&(4096u16 - 150).to_le_bytes());
+    assert!(node::check(&page, 5).is_err());
+}
