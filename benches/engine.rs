@@ -239,12 +239,11 @@ fn recovery(scratch: &Scratch, times: usize) {
         let (image, log) = (scratch.0.join("again.png"), scratch.0.join("again.png-wal"));
         std::fs::copy(&kept.0, &image).expect("copy");
         std::fs::copy(&kept.1, &log).expect("copy");
-        let time = seconds(|| {
+        seconds(|| {
             let log = file(&log, Mode::Write);
             let map = Map::open_on(file(&image, Mode::Write), Some(log), true, &options);
             assert!(map.expect("open").read(|fs| fs.store().was_recovered()));
-        });
-        time
+        })
     });
     kept.0.clear();
     let what = format!("recovery from a log of {:.1} MB", longest as f64 / 1e6);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aetherflow::base::Code;
 use aetherflow::container::live::read_geometry;
 use aetherflow::fs::ops::{Owner, Rename};
-use aetherflow::fs::{Compression, FileType, ROOT, Settings, View};
+use aetherflow::fs::{Compression, FileType, Fs, ROOT, Settings, View};
 use aetherflow::map::{Map, Options};
 use aetherflow::storage::Storage;
 use aetherflow::storage::mem::MemStorage;
@@ -235,7 +235,7 @@ fn snapshots_keep_the_past_and_rollback_brings_it_back() {
     assert!(get(&map, ino) == text(1, 400_000));
     let again = Map::open(map.to_png().unwrap(), &options(Compression::All)).unwrap();
     assert!(get(&again, ino) == text(1, 400_000));
-    assert_eq!(again.read(|fs| fs.snapshots()).unwrap().len(), 2);
+    assert_eq!(again.read(Fs::snapshots).unwrap().len(), 2);
     let used = again.read(|fs| fs.store().state().used);
     again.write(|fs| fs.delete_snapshot(b"one")).unwrap();
     again.write(|fs| fs.delete_snapshot(&kept.name)).unwrap();

@@ -61,9 +61,9 @@ impl Tree {
         for (number, value) in &self.model {
             let found = cursor::get(&self.store, &self.root, key(*number)).unwrap();
             assert_eq!(found.as_deref(), Some(&value[..]), "{number}");
-            assert_eq!(walk.next().unwrap().unwrap().key, key(*number));
+            assert_eq!(walk.advance().unwrap().unwrap().key, key(*number));
         }
-        assert!(walk.next().unwrap().is_none());
+        assert!(walk.advance().unwrap().is_none());
     }
 }
 

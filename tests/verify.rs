@@ -443,8 +443,7 @@ fn damaged_superblocks_tables_and_nodes_are_found() {
     let mut patient = Patient { bytes: good.bytes.clone(), ..good };
     let used = (0..good.geometry.clusters())
         .filter(|&cluster| !table::is_page(&good.geometry, cluster))
-        .filter(|&cluster| good.record(cluster).kind == Kind::Raw)
-        .next_back()
+        .rfind(|&cluster| good.record(cluster).kind == Kind::Raw)
         .unwrap();
     let place = table::place(&good.geometry, used).unwrap();
     patient.flip(place.page, place.offset);
