@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 // The raw class of the engine. The package `aetherflow` wraps it; programs rarely need this one.
 //
 // Names and paths cross the border as bytes in the *scratch buffer*: one region of wasm memory, 1 MiB + 64 KiB, at
@@ -12,7 +13,6 @@ export interface HostStorage {           // bytes of a file, by position
   sync(): void;
   length(): number;
   setLength(length: number): void;
-  crc32?(bytes: Uint8Array): number;     // zlib.crc32 where Node has it: much faster than wasm
 }
 export interface MapOptions {
   width?: number;            // pixels, power of two 256..8192; default from expectedSize
@@ -36,7 +36,9 @@ export type Zone = 'hot'|'warm'|'temperate'|'cool'|'cold';
 export class Map {
   static create(options?: MapOptions): Map;                              // in memory
   static open(bytes: Uint8Array, options?: MapOptions): Map;             // in memory: live, packed or re-saved form
-  static createOn(storage: HostStorage, log: HostStorage, options?: MapOptions): Map;
+  static createOn(storage: HostStorage, log: HostStorage | undefined, options?: MapOptions): Map; // without a log the file is whole only once it is closed
+  static detectOn(storage: HostStorage): 'live' | 'packed' | 'foreign';  // which form a file has
+  static unpackOn(source: HostStorage, target: HostStorage, options?: MapOptions, progress?: (done: number, total: number) => boolean|void): void; // the live form of a packed or re-saved map
   static openOn(storage: HostStorage, log: HostStorage | undefined, options?: MapOptions): Map; // live (recovers from the log), packed (read-only), foreign -> throws reason 'needs-conversion' code EINVAL
   readonly memory: WebAssembly.Memory;
   readonly scratch: number;            // address
@@ -84,7 +86,9 @@ export class Map {
   setxattr(ino: number, nameLength: number, valueLength: number, flags: number): void; // scratch: name, value; flags 1 CREATE 2 REPLACE
   listxattr(ino: number): number;      // bytes at scratch: NUL-terminated names
   removexattr(ino: number, nameLength: number): void;
+  statPath(pathLength: number, base: number, followLast: boolean): number;     // resolve and stat in one: the inode, 0 where there is nothing
   importance(ino: number): number;     // the effective value 0..255
+  importanceOfPath(pathLength: number): number;                                // what the rules give to a path
   setImportance(ino: number, value: number): void; // -1 = back to the rules; takes effect for data written from now on and for relocate()
   relocate(ino: number): void;         // rewrites a file's data at the place its importance asks for
   extents(ino: number, from: number, limit: number): Extent[];
