@@ -43,18 +43,32 @@ pub struct Times {
     pub with_open: Vec<f64>,
 }
 
+fn open(image: &Path) -> Map {
+    let storage = Arc::new(FileStorage::open(image, Mode::Read).expect("open"));
+    Map::open_on(storage, None, false, &Options::default()).expect("a map")
+}
+
+/// One file after the other out of an image that was cold before the first: seconds for each.
+pub fn map_after_one_eviction(image: &Path, files: &[String]) -> Vec<f64> {
+    let map = open(image);
+    evict(image);
+    let timed = |path: &String| {
+        let start = Instant::now();
+        read_one(&map, path);
+        start.elapsed().as_secs_f64()
+    };
+    files.iter().map(timed).collect()
+}
+
+/// Each file out of an image, and an engine, that are cold again.
 pub fn map(image: &Path, files: &[String]) -> Times {
     let mut times = Times { read: Vec::new(), with_open: Vec::new() };
-    let open = || {
-        let storage = Arc::new(FileStorage::open(image, Mode::Read).expect("open"));
-        Map::open_on(storage, None, false, &Options::default()).expect("a map")
-    };
     for path in files {
         evict(image);
         let start = Instant::now();
-        read_one(&open(), path);
+        read_one(&open(image), path);
         times.with_open.push(start.elapsed().as_secs_f64());
-        let map = open();
+        let map = open(image);
         evict(image);
         let start = Instant::now();
         read_one(&map, path);
@@ -73,25 +87,28 @@ fn read_one(map: &Map, path: &str) {
     assert!(length > 0);
 }
 
-/// The kernel's squashfs, mounted anew for each file; `None` where that is not possible.
-pub fn squashfs(image: &Path, mount: &Path, files: &[String]) -> Option<Vec<f64>> {
+/// The kernel's squashfs; `None` where it cannot be mounted. With `each`, mounted and cold anew for
+/// each file, else once before the first.
+pub fn squashfs(image: &Path, mount: &Path, files: &[String], each: bool) -> Option<Vec<f64>> {
     std::fs::create_dir_all(mount).ok()?;
     let quiet = |command: &mut Command| {
         let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())
     };
     let mut times = Vec::new();
-    for path in files {
+    for group in files.chunks(if each { 1 } else { files.len().max(1) }) {
         if !quiet(Command::new("mount").args(["-o", "loop,ro"]).arg(image).arg(mount)) {
             return None;
         }
         evict(image);
-        let start = Instant::now();
-        let bytes = std::fs::read(mount.join(path));
-        times.push(start.elapsed().as_secs_f64());
-        let read = bytes.is_ok_and(|bytes| !bytes.is_empty());
-        let unmounted = quiet(Command::new("umount").arg(mount));
-        if !read || !unmounted {
+        let mut whole = true;
+        for path in group {
+            let start = Instant::now();
+            let bytes = std::fs::read(mount.join(path));
+            times.push(start.elapsed().as_secs_f64());
+            whole &= bytes.is_ok_and(|bytes| !bytes.is_empty());
+        }
+        if !quiet(Command::new("umount").arg(mount)) || !whole {
             return None;
         }
     }

