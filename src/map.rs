@@ -52,18 +52,13 @@ impl Options {
         }
     }
 
-    /// A map that is only read leaves the parts for dirty pages and buffered writes to the bands.
-    fn reading(&self) -> Environment {
-        Environment { band_cache: self.cache_bytes / 16 * 10, ..self.environment() }
-    }
-
     fn environment(&self) -> Environment {
         Environment {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             check_node: node::check,
             budget: Budget::of(self.cache_bytes),
-            band_cache: self.cache_bytes / 16 * 5,
+            band_cache: self.cache_bytes / 16 * 10,
         }
     }
 }
@@ -201,7 +196,7 @@ impl Map {
     ) -> Result<Map> {
         let (store, form) = match detect(&*storage)? {
             Form::Live(_) => {
-                let environment = if writable { options.environment() } else { options.reading() };
+                let environment = options.environment();
                 (Store::open_live(storage, log, writable, environment)?, OpenForm::Live)
             }
             Form::Packed if writable => {
@@ -211,7 +206,7 @@ impl Map {
                 ));
             }
             Form::Packed => {
-                let environment = options.reading();
+                let environment = options.environment();
                 let packed = Packed::open(storage, environment.band_cache)?;
                 let store = Store::open_read_only(Arc::new(packed), environment)?;
                 (store, OpenForm::Packed)

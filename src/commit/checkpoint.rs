@@ -78,6 +78,7 @@ impl Store {
         live.sync()?;
 
         live.mark_clean();
+        self.end_changes();
         self.twin_is_old = self.superblock.state != superblock.state;
         self.superblock = superblock;
         self.meter.checkpoints.add(1);

@@ -27,7 +27,8 @@ pub struct Environment {
     pub entropy: Arc<dyn Entropy>,
     pub check_node: NodeCheck,
     pub budget: Budget,
-    /// Budget of the container's band cache, in bytes.
+    /// Budget of the container's band cache while nothing is being changed, in bytes; half of it
+    /// makes room for dirty pages and write buffers otherwise.
     pub band_cache: usize,
 }
 
@@ -103,6 +104,7 @@ impl Store {
             superblock,
             geometry,
             budget: environment.budget,
+            band_cache: environment.band_cache,
         });
         store.lay_out_sheet(0);
         store.state.used = store.fixed_clusters(0..1);
@@ -166,6 +168,7 @@ impl Store {
             superblock,
             geometry,
             budget: environment.budget,
+            band_cache: environment.band_cache,
         });
         store.twin_is_old = !matches!(
             twin(&live, &store.superblock),
@@ -228,6 +231,7 @@ impl Store {
             check_node: environment.check_node,
             superblock,
             budget: environment.budget,
+            band_cache: environment.band_cache,
         }))
     }
 

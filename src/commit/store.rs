@@ -111,8 +111,9 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// This layer's part of a total budget. Of all of it, the container's bands get 5/16, clean
-    /// pages 1/8, dirty ones 3/16, decompressed blocks 1/4 and buffered writes 1/8.
+    /// This layer's part of a total budget. Of all of it, the container's bands get 5/16, and
+    /// twice that while nothing is being changed; clean pages 1/8, dirty ones 3/16, decompressed
+    /// blocks 1/4 and buffered writes 1/8.
     pub fn of(total: usize) -> Budget {
         let total = total.max(1 << 20);
         Budget { pages: total / 8, dirty: total / 16 * 3, log: (total / 4).max(4 << 20) as u64 }
@@ -158,6 +159,10 @@ pub struct Store {
     pub(super) undo: Option<Undo>,
     pub(super) poison: Option<Error>,
     pub(super) budget: Budget,
+    /// Budget of the band cache while nothing is being changed, in bytes.
+    band_cache: usize,
+    /// Whether it has all of it at present.
+    bands_wide: bool,
     /// Stripes whose parity this process has made stale, by sheet.
     pub(super) stale_stripes: FxHashMap<u32, super::parity::StaleStripes>,
     /// The map was found unclean and repaired from its log when it was opened.
@@ -180,6 +185,7 @@ pub(super) struct Parts {
     pub superblock: Superblock,
     pub geometry: Geometry,
     pub budget: Budget,
+    pub band_cache: usize,
 }
 
 impl Store {
@@ -204,6 +210,8 @@ impl Store {
             undo: None,
             poison: None,
             budget: parts.budget,
+            band_cache: parts.band_cache,
+            bands_wide: true,
             stale_stripes: FxHashMap::default(),
             recovered: false,
             twin_is_old: false,
@@ -317,12 +325,30 @@ impl Store {
 
     // ---- operations
 
+    /// Takes from the band cache what dirty pages and write buffers are going to need.
+    pub fn begin_changes(&mut self) {
+        if std::mem::take(&mut self.bands_wide)
+            && let Some(live) = &self.live
+        {
+            live.set_cache_budget(self.band_cache / 2);
+        }
+    }
+
+    /// Gives it back, once there are none.
+    pub(super) fn end_changes(&mut self) {
+        self.bands_wide = true;
+        if let Some(live) = &self.live {
+            live.set_cache_budget(self.band_cache);
+        }
+    }
+
     /// Runs `body` as one operation: when it fails, everything it changed is as before.
     ///
     /// # Errors
     /// Those of `body`, `ReadOnly` and `Poisoned`.
     pub fn atomically<T>(&mut self, body: impl FnOnce(&mut Store) -> Result<T>) -> Result<T> {
         self.check_writable()?;
+        self.begin_changes();
         debug_assert!(self.undo.is_none(), "operations do not nest");
         self.operation += 1;
         self.undo = Some(Undo { freed: self.freed.len(), state: self.state, ..Undo::default() });

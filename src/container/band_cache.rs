@@ -2,6 +2,7 @@
 //!
 //! Keeping it coherent with writes is the owner's duty.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
@@ -30,23 +31,36 @@ impl Entries {
 }
 
 pub(super) struct BandCache {
-    budget: usize,
+    budget: AtomicUsize,
     entries: Mutex<Entries>,
 }
 
 impl BandCache {
     /// A cache of at most `budget` bytes; 0 turns it off.
     pub fn new(budget: usize) -> BandCache {
-        BandCache { budget, entries: Mutex::default() }
+        BandCache { budget: AtomicUsize::new(budget), entries: Mutex::default() }
+    }
+
+    /// Sets the budget; what exceeds it goes at once.
+    pub fn set_budget(&self, bytes: usize) {
+        self.budget.store(bytes, Ordering::Relaxed);
+        let mut entries = self.lock();
+        while entries.bytes > bytes {
+            entries.drop_oldest();
+        }
+    }
+
+    fn budget(&self) -> usize {
+        self.budget.load(Ordering::Relaxed)
     }
 
     /// Whether an entry of `len` bytes fits at all.
     pub fn takes(&self, len: usize) -> bool {
-        len <= self.budget
+        len <= self.budget()
     }
 
     pub fn get(&self, band: u32) -> Option<Arc<Vec<u8>>> {
-        if self.budget == 0 {
+        if self.budget() == 0 {
             return None;
         }
         let mut entries = self.lock();
@@ -59,7 +73,7 @@ impl BandCache {
 
     /// Takes a band out, to change it and put it back.
     pub fn take(&self, band: u32) -> Option<Arc<Vec<u8>>> {
-        if self.budget == 0 {
+        if self.budget() == 0 {
             return None;
         }
         let mut entries = self.lock();
@@ -79,7 +93,7 @@ impl BandCache {
         if let Some((old, _)) = entries.bands.insert(band, (bytes, now)) {
             entries.bytes -= old.len();
         }
-        while entries.bytes > self.budget {
+        while entries.bytes > self.budget() {
             entries.drop_oldest();
         }
     }

@@ -189,6 +189,11 @@ impl Live {
         self
     }
 
+    /// Sets the budget of the band cache, in bytes; what exceeds it goes at once.
+    pub fn set_cache_budget(&self, bytes: usize) {
+        self.cache.set_budget(bytes);
+    }
+
     /// Takes the sheet count the engine's superblock says.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ impl Fs {
         if self.buffers.get(ino).is_some() {
             return Ok(());
         }
+        self.store.begin_changes();
         let inode = self.inode(&self.root_of(View::Head), ino)?;
         self.expect_regular(&inode)?;
         let importance = inode.importance;
