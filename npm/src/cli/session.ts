@@ -91,7 +91,7 @@ export class Session {
   }
 
   get raw(): EngineMap {
-    return this.gate.raw as EngineMap;
+    return this.gate.raw;
   }
 
   get root(): number {
