@@ -102,14 +102,6 @@ impl Store {
         self.set_record(cluster, record)
     }
 
-    /// Whether one more reference fits.
-    ///
-    /// # Errors
-    /// As [`Store::reference`] but for the limit.
-    pub fn can_reference(&self, cluster: u64, more: u32) -> Result<bool> {
-        Ok(self.counted(cluster)?.references <= MAX_REFERENCES - more)
-    }
-
     /// References on what begins at `cluster`.
     ///
     /// # Errors

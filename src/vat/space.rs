@@ -19,24 +19,17 @@ use crate::plane::{hilbert, spiral};
 struct SheetSpace {
     /// One bit per cluster along the curve, set = free.
     free: Vec<u64>,
-    count: u32,
 }
 
 impl SheetSpace {
-    fn is_free(&self, index: u32) -> bool {
-        self.free[index as usize / 64] >> (index % 64) & 1 == 1
-    }
-
     fn set(&mut self, index: u32, free: bool) {
         let bit = 1u64 << (index % 64);
         let word = &mut self.free[index as usize / 64];
         debug_assert_eq!(*word & bit != 0, !free, "cluster {index} is already in that state");
         if free {
             *word |= bit;
-            self.count += 1;
         } else {
             *word &= !bit;
-            self.count -= 1;
         }
     }
 
@@ -169,8 +162,7 @@ impl Space {
         let slot = &mut self.sheets[sheet as usize];
         if slot.is_none() {
             let free = load(sheet)?;
-            let count = free.iter().map(|word| word.count_ones()).sum();
-            *slot = Some(SheetSpace { free, count });
+            *slot = Some(SheetSpace { free });
         }
         Ok(slot.as_mut().expect("filled above"))
     }
@@ -210,23 +202,6 @@ impl Space {
         for order in self.orders.values_mut() {
             order.hints = [0; CLASSES];
         }
-    }
-
-    /// Takes clusters whose place is given, when their sheet is loaded.
-    pub fn claim(&mut self, first: u64, count: u32) {
-        let (sheet, index) = (self.geometry.sheet_of(first), self.geometry.index_in_sheet(first));
-        if let Some(Some(space)) = self.sheets.get_mut(sheet as usize) {
-            for index in index..index + count {
-                if space.is_free(index) {
-                    space.set(index, false);
-                }
-            }
-        }
-    }
-
-    /// Free clusters of a sheet, where it has been looked at.
-    pub fn free_in(&self, sheet: u32) -> Option<u32> {
-        self.sheets.get(sheet as usize)?.as_ref().map(|space| space.count)
     }
 }
 
