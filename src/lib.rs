@@ -9,6 +9,8 @@ pub mod codec;
 pub mod commit;
 pub mod container;
 pub mod fs;
+#[cfg(target_os = "linux")]
+pub mod fuse;
 pub mod map;
 #[cfg(unix)]
 pub mod native;
