@@ -11,6 +11,8 @@ pub mod container;
 #[cfg(unix)]
 pub mod control;
 pub mod fs;
+#[cfg(target_os = "linux")]
+pub mod fuse;
 pub mod map;
 #[cfg(unix)]
 pub mod native;
