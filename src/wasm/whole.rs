@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::*;
 use super::objects::{ExtentInfo, SnapshotInfo, object};
 use super::options::{PlainSettings, invalid};
 use super::{JsResult, Map, error, whole};
+use crate::base::cache::CacheFigures;
 use crate::base::limits::CLUSTER;
 use crate::base::{Code, Error, Result};
 use crate::fs::{Fs, View};
@@ -221,7 +222,7 @@ impl Map {
                 bytes: counters.bytes as f64,
                 snapshots: fs.snapshots()?.len(),
                 generation: state.generation as f64,
-                cache_bytes: fs.block_figures().2 as f64,
+                cache_bytes: fs.cache_figures().iter().map(|cache| cache.bytes).sum::<u64>() as f64,
                 recovered: store.was_recovered(),
                 limits: Limits {
                     libpng_rows: height > LIBPNG_ROWS,
@@ -255,16 +256,16 @@ impl Map {
     pub fn stats(&self) -> JsResult<JsValue> {
         let stats = self.map.read(|fs| {
             let store = fs.store();
-            let (hits, misses, bytes) = fs.block_figures();
-            let (page_hits, page_misses, pages) = store.cache_figures();
+            let caches = fs.cache_figures();
+            let sum = |part: fn(&CacheFigures) -> u64| caches.iter().map(part).sum::<u64>() as f64;
             let meter = &store.meter;
             let budget = fs.cache_budget();
             Stats {
                 cache: CacheInfo {
-                    hits: (hits + page_hits) as f64,
-                    misses: (misses + page_misses) as f64,
-                    evictions: fs.evictions() as f64,
-                    bytes: (bytes + pages * CLUSTER as u64) as f64,
+                    hits: sum(|cache| cache.hits),
+                    misses: sum(|cache| cache.misses),
+                    evictions: sum(|cache| cache.evictions),
+                    bytes: sum(|cache| cache.bytes),
                     budget: budget as f64,
                 },
                 reads: meter.clusters_read.get() as f64,
