@@ -158,7 +158,8 @@ fn a_commit_beside_a_checkpoint_is_not_lost() {
         for promise in &promises {
             if promise.from <= happened && happened < promise.until {
                 let found = map.read(|fs| {
-                    let (ino, _) = fs.lookup(View::Head, ROOT, promise.name.as_bytes())?.unwrap();
+                    let found = fs.lookup(View::Head, ROOT, promise.name.as_bytes()).unwrap();
+                    let (ino, _) = found.unwrap_or_else(|| panic!("{place}: {}", promise.name));
                     model::read_all(fs, View::Head, ino)
                 });
                 assert!(found.unwrap() == promise.data, "{place}: {}", promise.name);
