@@ -179,7 +179,7 @@ impl Fs {
             clear(store, ino, &mut inode, start, end)?;
             store_bytes(store, compressor, manner, &bytes, &mut |store, at, stretch| {
                 if let Source::Zstd(extent) = &stretch.source {
-                    blocks.remove(&extent.first);
+                    blocks.take(extent.first);
                 }
                 insert(store, ino, &mut inode, start + at, &stretch)
             })?;
