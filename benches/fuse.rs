@@ -2,7 +2,7 @@
 //! FUSE itself costs) and fuse2fs: one script, one run, rounds interleaved, one table.
 //!
 //! `cargo xtask bench fuse [--quick] [--only map,native,passthrough,fuse2fs] [--rows PATTERN,...]
-//! [--rounds N] [--json FILE]`. Wants root: only root may drop the kernel's caches, and without
+//! [--rounds N] [--json FILE] [--folder DIR]`. Wants root: only root may drop the kernel's caches, and without
 //! that there are no cold rows. `docs/TESTING.md` says how to read the table.
 
 #[cfg(target_os = "linux")]

@@ -57,6 +57,8 @@ pub struct Arguments {
     pub rows: Vec<String>,
     pub rounds: usize,
     pub json: Option<PathBuf>,
+    /// Where all of it lies: the disk that is measured.
+    pub folder: PathBuf,
     pub scale: Scale,
 }
 
@@ -69,6 +71,7 @@ impl Arguments {
             rows: Vec::new(),
             rounds: 0,
             json: None,
+            folder: env!("CARGO_TARGET_TMPDIR").into(),
             scale: FULL,
         };
         let mut words = words.filter(|word| word != "--bench");
@@ -85,6 +88,12 @@ impl Arguments {
                     let rounds: Option<usize> = value()?.parse().ok();
                     let rounds = rounds.filter(|&rounds| rounds > 0);
                     parsed.rounds = rounds.ok_or("--rounds wants a number from 1 on")?;
+                }
+                "--folder" => {
+                    let folder = PathBuf::from(value()?);
+                    let canonical = folder.canonicalize();
+                    parsed.folder =
+                        canonical.map_err(|error| format!("{}: {error}", folder.display()))?;
                 }
                 "--json" => parsed.json = Some(value()?.into()),
                 other => return Err(format!("no option {other}")),

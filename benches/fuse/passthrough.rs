@@ -105,10 +105,10 @@ fn compile(folder: &Path, built: &Path) -> Result {
         .ok_or("the source package has no example/passthrough_hp.cc")?;
     output(
         Command::new("c++")
-            .args(["-O2", "-std=c++17", "-pthread", "-o"])
+            .args(["-O2", "-std=c++17", "-pthread"])
             // What libfuse's own build finds out about the system.
             .args(["-DHAVE_UTIMENSAT", "-DHAVE_POSIX_FALLOCATE", "-DHAVE_SETXATTR"])
-            .args([built, &source])
+            .args(["-o".as_ref(), built.as_os_str(), source.as_os_str()])
             .args(flags.split_whitespace()),
     )?;
     Ok(())

@@ -91,8 +91,10 @@ fn run(arguments: &Arguments) -> Result {
     if !is_root() {
         println!("without cold rows: only root can drop the kernel's caches");
     }
-    let titles = Titles { native: filesystem_of(kept).unwrap_or_else(|| "native".into()) };
-    let watched = Watched::start(kept.join(format!("bench-fuse-{}", std::process::id())))?;
+    let titles =
+        Titles { native: filesystem_of(&arguments.folder).unwrap_or_else(|| "native".into()) };
+    let watched =
+        Watched::start(arguments.folder.join(format!("bench-fuse-{}", std::process::id())))?;
     let mut run = Run { arguments, kept, results: Results::default() };
     let mut failures = Vec::new();
     for round in 1..=arguments.rounds {
