@@ -80,7 +80,7 @@ impl Host for TestHost {
         Ok(())
     }
 
-    fn content_replaced(&self) {
+    fn content_replaced(&self, _before: View) {
         self.replaced.fetch_add(1, Ordering::Relaxed);
     }
 

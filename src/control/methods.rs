@@ -119,11 +119,16 @@ impl Method {
             "snapshot.restore" => {
                 let name: String = checked(params)?.one("name")?;
                 Box::new(move |context| {
+                    let replaced = std::cell::Cell::new(None);
                     let kept = context.snapshot(&|fs| {
-                        fs.restore_snapshot(name.as_bytes()).map(|kept| SnapshotInfo::of(&kept))
+                        let kept = fs.restore_snapshot(name.as_bytes())?;
+                        replaced.set(Some(kept.view()));
+                        Ok(SnapshotInfo::of(&kept))
                     });
-                    // Also where it failed: by then it may have happened.
-                    context.host.content_replaced();
+                    // Also where making it durable failed: it has happened nevertheless.
+                    if let Some(before) = replaced.get() {
+                        context.host.content_replaced(before);
+                    }
                     kept
                 })
             }

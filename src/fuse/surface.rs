@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime};
 
 use fuser::{
@@ -15,6 +16,7 @@ use fuser::{
 };
 
 use super::attributes::Change;
+use super::kernel::{Job, Kernel};
 use super::options::Options;
 use super::state::{State, count};
 use crate::base::{Code, Error, Result};
@@ -36,6 +38,9 @@ pub struct Surface {
     pub(super) path: PathBuf,
     pub(super) view: View,
     pub(super) state: Arc<State>,
+    pub(super) kernel: Arc<Kernel>,
+    /// For what cannot be answered at once.
+    pub(super) aside: Sender<Job>,
     pub(super) options: Options,
 }
 
@@ -61,27 +66,32 @@ impl Surface {
         })
     }
 
+    fn entry(&self, reply: ReplyEntry, answer: Answer<FileAttr>) {
+        match answer {
+            Ok(attr) => reply.entry(&FOREVER, &attr, self.kernel.generation(attr.ino.0)),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
     /// The number of an error, and a line in the log where it is not the caller's own doing.
     pub(super) fn errno(&self, error: &Error) -> Errno {
-        if matches!(error.code(), Code::Corrupt | Code::Io) {
-            count(&self.state.requests.errors);
-            log::error!("{error}");
-        }
-        Errno::from_i32(error.code().errno())
+        errno(&self.state, error)
     }
+}
+
+/// As [`Surface::errno`].
+pub(super) fn errno(state: &State, error: &Error) -> Errno {
+    if matches!(error.code(), Code::Corrupt | Code::Io) {
+        count(&state.requests.errors);
+        log::error!("{error}");
+    }
+    Errno::from_i32(error.code().errno())
 }
 
 /// The number for an inode that is gone although the kernel knows it: the map was put back to a
 /// state without it.
 pub(super) fn stale(errno: Errno) -> Errno {
     if errno.code() == Errno::ENOENT.code() { Errno::ESTALE } else { errno }
-}
-
-fn entry(reply: ReplyEntry, answer: Answer<FileAttr>) {
-    match answer {
-        Ok(attr) => reply.entry(&FOREVER, &attr, Generation(0)),
-        Err(errno) => reply.error(errno),
-    }
 }
 
 fn attr(reply: ReplyAttr, answer: Answer<FileAttr>) {
@@ -153,7 +163,7 @@ impl Filesystem for Surface {
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.find(parent.0, name.as_bytes()) {
-            Ok(Some(attr)) => reply.entry(&FOREVER, &attr, Generation(0)),
+            Ok(Some(attr)) => self.entry(reply, Ok(attr)),
             // Inode 0: that there is nothing may be kept as well.
             Ok(None) => reply.entry(&FOREVER, &super::attributes::NOTHING, Generation(0)),
             Err(errno) => reply.error(stale(errno)),
@@ -207,7 +217,7 @@ impl Filesystem for Surface {
         rdev: u32,
         reply: ReplyEntry,
     ) {
-        entry(reply, self.make(request, parent.0, name.as_bytes(), mode, umask, rdev));
+        self.entry(reply, self.make(request, parent.0, name.as_bytes(), mode, umask, rdev));
     }
 
     fn mkdir(
@@ -220,7 +230,7 @@ impl Filesystem for Surface {
         reply: ReplyEntry,
     ) {
         let mode = mode & 0o7777 | crate::fs::inode::DIRECTORY;
-        entry(reply, self.make(request, parent.0, name.as_bytes(), mode, umask, 0));
+        self.entry(reply, self.make(request, parent.0, name.as_bytes(), mode, umask, 0));
     }
 
     fn create(
@@ -246,11 +256,11 @@ impl Filesystem for Surface {
         reply: ReplyEntry,
     ) {
         let target = target.as_os_str().as_bytes();
-        entry(reply, self.make_link(request, parent.0, name.as_bytes(), target));
+        self.entry(reply, self.make_link(request, parent.0, name.as_bytes(), target));
     }
 
     fn link(&self, _: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        entry(reply, self.link_to(ino.0, parent.0, name.as_bytes()));
+        self.entry(reply, self.link_to(ino.0, parent.0, name.as_bytes()));
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -419,10 +429,7 @@ impl Filesystem for Surface {
         whence: i32,
         reply: ReplyLseek,
     ) {
-        match self.seek(ino.0, offset, whence) {
-            Ok(offset) => reply.offset(offset),
-            Err(errno) => reply.error(stale(errno)),
-        }
+        self.seek(ino.0, offset, whence, reply);
     }
 
     fn copy_file_range(
