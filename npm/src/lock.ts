@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { hostname } from 'node:os';
 import { AetherFlowError } from './errors.js';
+import { mountPointOf } from './mount/table.js';
 
 /** What the lock file says. */
 export interface LockRecord {
@@ -144,8 +145,17 @@ export function lockHolder(path: string): LockRecord | undefined {
   return judgement.kind === 'held' ? judgement.holder : undefined;
 }
 
-/** The error for a map that is in use. */
+/** The error for a map that is in use; the reason is 'mounted' where a directory shows it. */
 export function lockedError(path: string, holder: LockRecord | undefined): AetherFlowError {
+  const mountPoint = holder?.socket == null ? undefined : mountPointOf(path);
+  if (holder !== undefined && mountPoint !== undefined) {
+    return new AetherFlowError('EBUSY', {
+      syscall: 'open',
+      path,
+      reason: 'mounted',
+      sentence: `the map is mounted at ${mountPoint} (process ${holder.pid})`,
+    });
+  }
   const who =
     holder === undefined
       ? 'another process that is just taking it'
