@@ -24,7 +24,7 @@ const SUITES: [Suite; 14] = [
     ("types", "the TypeScript compiler on npm/", types),
     ("node", "the npm library in memory and on files (tests/js)", || node_tests("tests/js")),
     ("cli", "the command line end to end (tests/cli)", || node_tests("tests/cli")),
-    ("packed", "both tarballs in an empty folder, without Rust", || checked(packed::check)),
+    ("packed", "the tarballs in an empty folder, without Rust; a mount", || checked(packed::check)),
     ("docs", "links and marked snippets of every page", || checked(docs::check)),
     ("demo", "cargo xtask demo", || {
         Ok(Counts::one(crate::demo::run().map_err(|why| eprintln!("{why}")).is_ok()))

@@ -55,6 +55,7 @@ const BY_REASON: Readonly<Record<string, ExitCode>> = {
   version: EXIT.unsupported,
   feature: EXIT.unsupported,
   unsupported: EXIT.unsupported,
+  usage: EXIT.usage,
   'no-helper': EXIT.unsupported,
   'no-fuse': EXIT.unsupported,
   locked: EXIT.locked,

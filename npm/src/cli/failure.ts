@@ -160,6 +160,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   'in-use': 'close what is open there, or use --lazy',
   'not-mounted': 'see what is mounted with `aetherflow mounts`',
   silent: 'end that process, then run `aetherflow unmount`',
+  usage: 'see `aetherflow mount --help`',
   // Their own sentence says what to do.
   'no-helper': '',
   'no-fuse': '',

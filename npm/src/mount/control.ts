@@ -202,7 +202,7 @@ export class ControlClient {
       return;
     }
     this.#waiting.delete(id);
-    if (isObject(answer['error'])) waiting.reject(errorOf(answer['error'], this.greeting.map));
+    if (isObject(answer['error'])) waiting.reject(errorOf(answer['error']));
     else waiting.resolve(answer['result']);
   }
 }
@@ -251,7 +251,7 @@ function parse(line: string): Record<string, unknown> | undefined {
 function greetingOf(line: string): Greeting | AetherFlowError {
   const said = parse(line);
   if (said === undefined || typeof said['protocol'] !== 'number') {
-    if (isObject(said?.['error'])) return errorOf(said['error'], undefined);
+    if (isObject(said?.['error'])) return errorOf(said['error']);
     return failure('EIO', undefined, 'what listens there is not aetherflow-fuse');
   }
   const { aetherflow, protocol, map, mountPoint, pid } = said;
@@ -275,13 +275,10 @@ function textOr(value: unknown, otherwise: string): string {
 }
 
 /** An error as the server describes it, as an error of ours. */
-export function errorOf(
-  described: Readonly<Record<string, unknown>>,
-  map: string | undefined,
-): AetherFlowError {
+export function errorOf(described: Readonly<Record<string, unknown>>): AetherFlowError {
   const { code, errno, message, reason, path, cluster, offset } = described;
   return new AetherFlowError(textOr(code, 'EIO'), {
-    path: textOr(path, map ?? '') || undefined,
+    path: textOr(path, '') || undefined,
     sentence: textOr(message, '') || undefined,
     reason: textOr(reason, '') || undefined,
     errno: typeof errno === 'number' ? -Math.abs(errno) : undefined,

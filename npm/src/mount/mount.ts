@@ -234,10 +234,18 @@ function documentOf(text: string): Record<string, unknown> | undefined {
 
 function helperError(map: string, ended: Ended, described: unknown): AetherFlowError {
   if (typeof described === 'object' && described !== null) {
-    return errorOf(described as Record<string, unknown>, map).within('mount', map, undefined);
+    return errorOf(described as Record<string, unknown>).within('mount', map, undefined);
   }
+  const said =
+    ended.errors
+      .trim()
+      .split('\n')[0]
+      ?.replace(/^aetherflow-fuse: /u, '') ?? '';
+  if (ended.code === WRONG_USAGE) return problem('EINVAL', map, said, 'usage');
   const end = ended.signal === null ? `code ${ended.code ?? 'unknown'}` : ended.signal;
-  const said = ended.errors.trim().split('\n').at(-1) ?? '';
   const sentence = `aetherflow-fuse ended with ${end}${said === '' ? '' : `: ${said}`}`;
   return problem('EIO', map, sentence, 'helper');
 }
+
+/** How the helper ends when it does not understand an option. */
+const WRONG_USAGE = 2;

@@ -1,7 +1,6 @@
 /** Reaching the process behind a mount, and telling whether there still is one. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { AetherFlowError } from '../errors.js';
 import { lockHolder } from '../lock.js';
 import { ControlClient } from './control.js';
 import type { MountRow } from './table.js';
@@ -47,9 +46,9 @@ function holderOf(map: string): ReturnType<typeof lockHolder> {
 }
 
 /** What failed, as a sentence without code and decoration. */
-function sentenceOf(error: unknown): string {
+export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.message.replace(/^[A-Z]+: /u, '').replace(/, connect(?: '.*')?$/u, '');
+  return error.message.replace(/^[A-Z]+: /u, '').replace(/(?:, [a-z]+)?(?: '.*')?$/u, '');
 }
 
 /** True when nobody serves the mount point. One that does not answer in time is not dead. */
@@ -60,7 +59,10 @@ async function isDead(mountPoint: string): Promise<boolean> {
   });
   const asked = fs.promises.statfs(mountPoint).then(
     () => false,
-    (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOTCONN',
+    (error: unknown) => {
+      const { code } = error as NodeJS.ErrnoException;
+      return code === 'ENOTCONN' || code === 'ECONNABORTED';
+    },
   );
   try {
     return await Promise.race([asked, patience]);
@@ -92,16 +94,5 @@ function controlSockets(): string[] {
     } catch {
       return [];
     }
-  });
-}
-
-/** The error for a mount whose process takes no commands. */
-export function silentError(row: MountRow, pid: number | null, why: string): AetherFlowError {
-  const who = pid === null ? 'the process that serves it' : `process ${pid}, which serves it,`;
-  return new AetherFlowError('EBUSY', {
-    syscall: 'connect',
-    path: row.map,
-    reason: 'silent',
-    sentence: `the map is mounted at ${row.mountPoint}, but ${who} does not answer: ${why}`,
   });
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AetherFlowError } from '../errors.js';
 import { lockHolder } from '../lock.js';
 import { programInPath } from './helper.js';
-import { contact, type Contact } from './place.js';
+import { contact, type Contact, sentenceOf } from './place.js';
 import { findMount, mountRows, type MountRow } from './table.js';
 
 export interface UnmountOptions {
@@ -85,20 +85,15 @@ export async function unmountMap(target: string, options: UnmountOptions = {}): 
   return { map: row.map, mountPoint: row.mountPoint, wasDead };
 }
 
-/** EBUSY in the words of whoever unmounts. */
+/** EBUSY of the server with the reason that tells it from a map that is locked. */
 function inUse(row: MountRow, error: unknown): unknown {
   if (!(error instanceof AetherFlowError) || error.code !== 'EBUSY') return error;
-  return busyError(row, error);
+  return busyError(row, sentenceOf(error));
 }
 
-function busyError(row: MountRow, cause?: unknown): AetherFlowError {
-  return new AetherFlowError('EBUSY', {
-    syscall: 'umount',
-    path: row.mountPoint,
-    reason: 'in-use',
-    sentence: 'somebody still works in it: open files, or a working directory',
-    cause,
-  });
+function busyError(row: MountRow, sentence: string): AetherFlowError {
+  const { mountPoint: path } = row;
+  return new AetherFlowError('EBUSY', { syscall: 'umount', path, reason: 'in-use', sentence });
 }
 
 function count(row: MountRow): number {
@@ -138,7 +133,9 @@ async function detach(row: MountRow, lazy: boolean): Promise<void> {
   }
   const said = await runQuietly(program, [...words, row.mountPoint]);
   if (said === undefined) return;
-  if (/busy/iu.test(said)) throw busyError(row);
+  if (/busy/iu.test(said)) {
+    throw busyError(row, 'somebody still works in it: open files, or a working directory');
+  }
   throw new AetherFlowError('EPERM', {
     syscall: 'umount',
     path: row.mountPoint,
