@@ -107,6 +107,17 @@ fn program(cpu: &str) -> Result<PathBuf> {
     Ok(to)
 }
 
+/// The program as the tests use it, where this system can mount.
+pub fn program_for_tests() -> Result<Option<PathBuf>> {
+    if cpu().is_none() {
+        return Ok(None);
+    }
+    step(&format!("build {PROGRAM} for the tests"), || {
+        Tool::cargo().args(["build", "--quiet", "--bin", PROGRAM]).run()?;
+        Ok(Some(target().join("debug").join(PROGRAM)))
+    })
+}
+
 fn filled(manifest: &str, cpu: &str, libc: &str) -> Result<String> {
     let version = "\"version\": \"0.0.0\"";
     if !manifest.contains(version) {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::bench::{self, print_table};
 use crate::count::{Checks, Counts};
 use crate::run::{Result, Tool, files, root, target};
-use crate::{docs, licences, npm, packed, setup, wasm};
+use crate::{docs, licences, npm, package, packed, setup, wasm};
 
 /// A suite: name, what it looks at, how it runs.
 type Suite = (&'static str, &'static str, fn() -> Result<Counts>);
@@ -226,7 +226,10 @@ fn node_tests(folder: &str) -> Result<Counts> {
     if tests.is_empty() {
         return Err(format!("there are no tests in {folder}/"));
     }
-    let (success, output) =
-        Tool::node().args(["--test", "--test-reporter=spec"]).args(tests).tee()?;
+    let mut node = Tool::node().args(["--test", "--test-reporter=spec"]).args(tests);
+    if let Some(program) = package::program_for_tests()? {
+        node = node.env("AETHERFLOW_FUSE", program);
+    }
+    let (success, output) = node.tee()?;
     Ok(Counts::from_node_test(&output).with_end(success))
 }
