@@ -4,7 +4,7 @@
 //! the tree; everything else becomes extents of its own, aligned to clusters in the file, so
 //! that an overwrite of part of a cluster takes the rest of it along.
 
-use super::buffer::BLOCK;
+use super::buffer::{BLOCK, Times};
 use super::inode::Inode;
 use super::range::{clear, insert, set_size};
 use super::{Compression, Fs, View, head};
@@ -94,7 +94,7 @@ impl Fs {
 
     fn flush_large(&mut self, ino: u64, stretches: &[(u64, u64)], through_log: bool) -> Result<()> {
         let Some(buffer) = self.buffers.get(ino) else { return Ok(()) };
-        let (size, modified) = (buffer.size, buffer.modified);
+        let (size, times) = (buffer.size, buffer.times);
         let manner = self.manner(buffer.importance, through_log);
         // One operation per piece keeps the memory for undoing bounded; the inode's size moves
         // with the last, so a crash in between shows no bytes that were not there before.
@@ -123,7 +123,7 @@ impl Fs {
                 if start == 0 && end == size && bytes.len() <= INLINE {
                     let source = Source::Inline(bytes.clone());
                     insert(store, ino, &mut inode, 0, &Stretch { length: size, source })?;
-                    finish_inode(store, &mut inode, size, modified);
+                    finish_inode(store, &mut inode, size, times);
                     return head::put_inode(store, ino, &inode);
                 }
                 store_bytes(store, compressor, manner, &bytes, &mut |store, at, stretch| {
@@ -133,7 +133,7 @@ impl Fs {
                     insert(store, ino, &mut inode, start + at, &stretch)
                 })?;
                 if last {
-                    finish_inode(store, &mut inode, size, modified);
+                    finish_inode(store, &mut inode, size, times);
                 }
                 head::put_inode(store, ino, &inode)
             })?;
@@ -141,7 +141,7 @@ impl Fs {
         if pieces.is_empty() {
             self.store.atomically(|store| {
                 let mut inode = head::inode(store, &store.state().head, ino)?;
-                finish_inode(store, &mut inode, size, modified);
+                finish_inode(store, &mut inode, size, times);
                 head::put_inode(store, ino, &inode)
             })?;
         }
@@ -188,7 +188,7 @@ impl Fs {
             let Some(buffer) = self.buffers.get(ino) else { continue };
             let mut bytes = vec![0; buffer.size as usize];
             buffer.overlay(0, &mut bytes);
-            contents.push((importance, ino, bytes, buffer.modified));
+            contents.push((importance, ino, bytes, buffer.times));
         }
         let manners: Vec<Manner> =
             contents.iter().map(|(importance, ..)| self.manner(*importance, through_log)).collect();
@@ -197,7 +197,7 @@ impl Fs {
         self.store.atomically(|store| {
             let mut packer: Packer<usize> = Packer::new();
             let mut packing: Option<Manner> = None;
-            for (index, (_, ino, bytes, modified)) in contents.iter().enumerate() {
+            for (index, (_, ino, bytes, times)) in contents.iter().enumerate() {
                 let manner = manners[index];
                 let ino = *ino;
                 let mut inode = head::inode(store, &store.state().head, ino)?;
@@ -222,7 +222,7 @@ impl Fs {
                     let mut full = Vec::new();
                     packer.add(index, bytes, &mut |batch| full.push(batch));
                     // Size and times now; the data follows with its batch, in this operation.
-                    finish_inode(store, &mut inode, bytes.len() as u64, *modified);
+                    finish_inode(store, &mut inode, bytes.len() as u64, *times);
                     head::put_inode(store, ino, &inode)?;
                     for batch in full {
                         place_batch(store, compressor, manner, batch, &contents, blocks)?;
@@ -233,7 +233,7 @@ impl Fs {
                         insert(store, ino, &mut inode, at, &stretch)
                     })?;
                 }
-                finish_inode(store, &mut inode, bytes.len() as u64, *modified);
+                finish_inode(store, &mut inode, bytes.len() as u64, *times);
                 head::put_inode(store, ino, &inode)?;
             }
             match (packing, packer.finish()) {
@@ -250,7 +250,7 @@ impl Fs {
     }
 }
 
-type Content = (u8, u64, Vec<u8>, crate::base::env::Timestamp);
+type Content = (u8, u64, Vec<u8>, Times);
 type Blocks = quick_cache::sync::Cache<u64, std::sync::Arc<Vec<u8>>, super::BlockWeight>;
 
 /// Stores a packed batch as one extent and gives each file its part.
@@ -403,13 +403,8 @@ fn largest_run(store: &Store) -> usize {
     (clusters * CLUSTER).min(MAX_RAW_EXTENT)
 }
 
-fn finish_inode(
-    store: &mut Store,
-    inode: &mut Inode,
-    size: u64,
-    modified: crate::base::env::Timestamp,
-) {
+fn finish_inode(store: &mut Store, inode: &mut Inode, size: u64, times: Times) {
     set_size(store, inode, size);
-    inode.modified = modified;
-    inode.changed = modified;
+    inode.modified = times.modified;
+    inode.changed = inode.changed.max(times.changed);
 }
