@@ -32,6 +32,8 @@ export interface LockRecord {
   since: string;
 }
 
+/** The program that mounts maps. */
+const MOUNTER = 'aetherflow-fuse';
 /** A lock file without readable content is someone's crash once it is this old, in ms. */
 const UNREADABLE_AGE = 10_000;
 const ATTEMPTS = 32;
@@ -147,8 +149,9 @@ export function lockHolder(path: string): LockRecord | undefined {
 
 /** The error for a map that is in use; the reason is 'mounted' where a directory shows it. */
 export function lockedError(path: string, holder: LockRecord | undefined): AetherFlowError {
-  const mountPoint = holder?.socket == null ? undefined : mountPointOf(path);
-  if (holder !== undefined && mountPoint !== undefined) {
+  const serves = holder !== undefined && (holder.socket !== null || holder.program === MOUNTER);
+  const mountPoint = serves ? mountPointOf(path) : undefined;
+  if (serves && mountPoint !== undefined) {
     return new AetherFlowError('EBUSY', {
       syscall: 'open',
       path,

@@ -97,7 +97,6 @@ export class RemoteMap implements WholeMap {
 
   async configure(change: Partial<MapSettings>): Promise<void> {
     await this.#call('cannot configure', 'config', change);
-    await this.sync(false);
   }
 
   async sync(seal: boolean): Promise<void> {
@@ -128,11 +127,10 @@ export class RemoteMap implements WholeMap {
   }
 
   compress(options: CompressOptions, watch: Watch): Promise<CompressReport> {
-    const { level, all } = options;
+    const { level } = options;
     const params = {
       path: mapPath(options.path).toString('utf8'),
       ...(level === undefined ? {} : { level }),
-      ...(all === undefined ? {} : { all }),
     };
     return this.#call('cannot compress', 'compress', params, watch);
   }
