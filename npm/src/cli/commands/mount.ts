@@ -37,7 +37,7 @@ export function define(): Command {
       'aetherflow-fuse goes on in the background until the map is unmounted.',
       '',
       'Options for -o: ro, rw, allow_other, allow_root, uid=N, gid=N, sync, async, noatime, dev, nodev,',
-      'suid, nosuid, exec, noexec, cache_size=SIZE, threads=N, commit=SECONDS, snapshot=NAME.',
+      'suid, nosuid, exec, noexec, cache_size=SIZE, threads=N, commit=SECONDS, nomaintenance.',
     ].join('\n'),
     examples: [
       ['aetherflow mount map.rts.png ~/map', 'work in it as in any directory'],
