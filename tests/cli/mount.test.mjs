@@ -42,15 +42,17 @@ const skip = unable();
 
 /** A folder, a map in it that does not exist yet, and a directory to mount it at. */
 function places(t, name = 'map.rts.png') {
-  const directory = fs.realpathSync(scratch(t));
-  const at = path.join(directory, 'mounted');
-  fs.mkdirSync(at);
+  let directory;
+  // Before the folder is removed: it must not be emptied through the mount.
   t.after(() => {
     for (const { mountPoint } of mountRows()) {
       if (!mountPoint.startsWith(directory)) continue;
       spawnSync(isRoot ? 'umount' : 'fusermount3', [isRoot ? '-l' : '-uz', mountPoint]);
     }
   });
+  directory = fs.realpathSync(scratch(t));
+  const at = path.join(directory, 'mounted');
+  fs.mkdirSync(at);
   return {
     directory,
     at,
@@ -78,7 +80,12 @@ async function until(condition, what) {
 }
 
 test('the life of a mounted map', { skip }, (t) => {
-  const { map, at, file, directory, document } = mounted(t, ['--label', 'lived in']);
+  const { map, at, file, directory, document } = mounted(t, [
+    '--label',
+    'lived in',
+    '--compression',
+    'off',
+  ]);
   assert.deepEqual(
     { ...document, pid: 0, socket: '' },
     { map, mountPoint: at, pid: 0, socket: '', readOnly: false },
@@ -96,7 +103,7 @@ test('the life of a mounted map', { skip }, (t) => {
   );
 
   ok(['snapshot', 'create', map, 'one', '--note', 'while mounted']);
-  fs.writeFileSync(file('note'), 'after');
+  fs.writeFileSync(file('note'), 'after!');
   fs.rmSync(file('a'), { recursive: true });
   fs.writeFileSync(file('later'), 'x');
   const restored = json(['snapshot', 'restore', map, 'one']);
@@ -113,7 +120,7 @@ test('the life of a mounted map', { skip }, (t) => {
   assert.equal(json(['verify', map]).ok, true);
   assert.equal(json(['verify', '--deep', map]).ok, true);
   const report = json(['compress', '--all', '--level', '12', map]);
-  assert.ok(report.storedAfter <= report.storedBefore && report.files >= 1);
+  assert.ok(report.storedAfter * 2 < report.storedBefore && report.files >= 1);
   assert.ok(fs.readFileSync(file('a/b/c')).equals(bytes), 'and it is the same file');
   assert.equal(json(['zone', map]).zones.length, 5);
   assert.equal(typeof json(['stats', map]).mount, 'object');
@@ -152,6 +159,19 @@ test('the life of a mounted map', { skip }, (t) => {
   assert.ok(ok(['cat', map, '/a/b/c']).bytes.equals(bytes));
   assert.equal(json(['info', map]).label, 'renamed');
   assert.equal(json(['verify', '--deep', map]).ok, true);
+});
+
+test('a restore shows other lengths at once, also of files the kernel knows', { skip }, (t) => {
+  const { map, file } = mounted(t);
+  fs.writeFileSync(file('longer'), 'before');
+  fs.writeFileSync(file('shorter'), 'be');
+  ok(['snapshot', 'create', map, 'one']);
+  fs.writeFileSync(file('longer'), 'then');
+  fs.writeFileSync(file('shorter'), 'much longer');
+  ok(['snapshot', 'restore', map, 'one']);
+  assert.equal(fs.readFileSync(file('longer'), 'utf8'), 'before');
+  assert.equal(fs.readFileSync(file('shorter'), 'utf8'), 'be');
+  assert.deepEqual([fs.statSync(file('longer')).size, fs.statSync(file('shorter')).size], [6, 2]);
 });
 
 test('names with blanks, commas and letters of all kinds', { skip }, (t) => {

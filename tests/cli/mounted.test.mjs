@@ -43,7 +43,7 @@ test('the same answers through the socket, and a line that says where it is moun
   );
   assert.match(ok(['verify', map]).stderr, /mounted at \/a place/);
   assert.equal(ok(['verify', '--quiet', map]).stderr, '');
-  assert.match(ok(['stats', map]).stdout, /requests {2}7\n *by kind lookup replies {2}3\n/);
+  assert.match(ok(['stats', map]).stdout, /asked of the mount\n +requests {2}7\n *by kind lookup replies {2}3\n/);
   assert.equal(json(['stats', map]).mount.requests, 7);
   assert.match(ok(['cache', map]).stdout, /pages +4\.0 KiB +64\.0 MiB +3 +1 +75\.0 %/);
   assert.equal(json(['cache', '--drop', '--budget', '1M', map]).caches[0].bytes, 0);

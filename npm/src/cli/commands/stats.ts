@@ -69,7 +69,9 @@ function print(stats: Stats, output: Output): void {
     'compressed',
     `${humanSize(stats.compressedLogical)} to ${humanSize(stats.compressedStored)}`,
   );
-  for (const [name, value] of counters(stats.mount ?? {})) line(name, value);
+  if (stats.mount === undefined) return;
+  output.line(`\n${output.paint.strong('asked of the mount')}`);
+  for (const [name, value] of counters(stats.mount)) line(name, value);
 }
 
 /** The counters in an object, those of inner objects with both names. */
