@@ -126,12 +126,12 @@ fn listing_while_changing(ground: &Ground) -> Done {
         File::create(folder.join(format!("loose {number}"))).unwrap();
     }
     let mut random = ground.random();
-    for round in 0..8 {
+    for round in 0..4 {
         let mut seen: BTreeMap<String, u32> = BTreeMap::new();
         for (at, entry) in fs::read_dir(&folder).unwrap().enumerate() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             *seen.entry(name).or_default() += 1;
-            if at.is_multiple_of(3) {
+            if at.is_multiple_of(5) {
                 let number = random.below(u64::from(STABLE));
                 let loose = folder.join(format!("loose {number}"));
                 let other = folder.join(format!("other {round} {number}"));

@@ -48,7 +48,7 @@ fn git(ground: &Ground) -> Done {
         git init -q -b main one
         mv tree one/tree
         cd one
-        git config core.fsync all
+        git config core.fsync committed
         git add .
         git commit -q -m first
         git status --porcelain
