@@ -29,7 +29,9 @@ pub static TESTS: [Test; 5] = [
 fn names(client: &mut Client) -> Vec<String> {
     let listed = client.call("snapshot.list", &json!({}));
     let name = |one: &serde_json::Value| one["name"].as_str().map(str::to_owned);
-    listed.as_array().unwrap().iter().filter_map(name).collect()
+    let mut names: Vec<String> = listed.as_array().unwrap().iter().filter_map(name).collect();
+    names.sort();
+    names
 }
 
 fn snapshots_come_and_go(ground: &Ground) -> Done {
