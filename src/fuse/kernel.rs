@@ -1,26 +1,38 @@
 //! What we tell the kernel unasked: which of the things it keeps are to be written back or are
 //! not true any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
-use fuser::{INodeNo, Notifier};
+use fuser::{Generation, INodeNo, Notifier};
+use rustc_hash::FxHashMap;
 
-use crate::base::Result;
-use crate::fs::{Fs, View};
+use crate::base::{Code, Result};
+use crate::fs::{Fs, Inode, View};
 
 /// The kernel's side of a mount.
 #[derive(Debug, Default)]
 pub(super) struct Kernel {
     notifier: OnceLock<Notifier>,
+    /// Generations of inodes that became another file; 0 where nothing is said.
+    generations: RwLock<FxHashMap<u64, u64>>,
+    /// Times that happened.
+    replacements: AtomicU64,
 }
 
-/// Names of the directories the kernel knows, with their inodes.
-pub(super) type Known = BTreeMap<u64, BTreeMap<Vec<u8>, u64>>;
+/// What the kernel may know of a state of the map.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Names of directories, with their inodes.
+    names: BTreeMap<u64, BTreeMap<Vec<u8>, u64>>,
+    /// Regular files.
+    files: BTreeMap<u64, Inode>,
+}
 
 impl Kernel {
     /// The session is there.
@@ -39,20 +51,45 @@ impl Kernel {
         }
     }
 
+    /// The generation of an inode.
+    pub(super) fn generation(&self, ino: u64) -> Generation {
+        if self.replacements.load(Ordering::Acquire) == 0 {
+            return Generation(0);
+        }
+        let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
+        Generation(generations.get(&ino).copied().unwrap_or(0))
+    }
+
     /// The map holds other content than before: whatever differs is asked for again.
+    ///
+    /// Of a regular file the kernel keeps size and times itself, and believes its own. So one that
+    /// changed gets another generation: found by its name again it is a new file to the kernel,
+    /// and whoever holds the old one open gets EIO.
     pub(super) fn replaced(&self, before: &Known, after: &Known, held: &[u64]) {
         let Some(notifier) = self.notifier.get() else { return };
+        let changed: BTreeSet<u64> = before
+            .files
+            .iter()
+            .filter(|(ino, inode)| after.files.get(*ino) != Some(*inode))
+            .map(|(&ino, _)| ino)
+            .collect();
+        let generation = self.replacements.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
+        generations.extend(changed.iter().map(|&ino| (ino, generation)));
+        drop(generations);
         let told = |result: io::Result<()>| {
             if let Err(error) = result {
                 log::warn!("the kernel may show what is gone: {error}");
             }
         };
         let nothing = BTreeMap::new();
-        for (&directory, names) in before {
-            let now = after.get(&directory).unwrap_or(&nothing);
-            let changed = names.iter().filter(|(name, ino)| now.get(*name) != Some(ino));
+        for (&directory, names) in &before.names {
+            let now = after.names.get(&directory).unwrap_or(&nothing);
+            let other = names
+                .iter()
+                .filter(|(name, ino)| now.get(*name) != Some(ino) || changed.contains(ino));
             let new = now.iter().filter(|(name, _)| !names.contains_key(*name));
-            for (name, _) in changed.chain(new) {
+            for (name, _) in other.chain(new) {
                 told(notifier.inval_entry(INodeNo(directory), OsStr::from_bytes(name)));
             }
         }
@@ -62,15 +99,24 @@ impl Kernel {
     }
 }
 
-/// The names that a view has in every directory among `held`, and in the root.
+/// What a view has of the inodes in `held`, and of the root.
 pub(super) fn known(fs: &Fs, view: View, held: &[u64]) -> Result<Known> {
-    let mut known = Known::new();
+    let mut known = Known::default();
     for &ino in held.iter().chain(&[crate::fs::ROOT]) {
-        // What is gone in this state has no names in it.
-        if !fs.stat(view, ino).is_ok_and(|inode| inode.is_directory()) {
+        let inode = match fs.stat(view, ino) {
+            Ok(inode) => inode,
+            // Not there in this state.
+            Err(error) if error.code() == Code::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if inode.is_regular() {
+            known.files.insert(ino, inode);
             continue;
         }
-        let names = known.entry(ino).or_default();
+        if !inode.is_directory() {
+            continue;
+        }
+        let names = known.names.entry(ino).or_default();
         fs.read_directory(view, ino, 0, &mut |entry, _| {
             names.insert(entry.name.clone(), entry.ino);
             true
