@@ -7,10 +7,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use fuser::{Generation, INodeNo, Notifier};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::base::{Code, Result};
 use crate::fs::{Fs, Inode, View};
@@ -23,7 +24,20 @@ pub(super) struct Kernel {
     generations: RwLock<FxHashMap<u64, u64>>,
     /// Times that happened.
     replacements: AtomicU64,
+    /// Files whose number of blocks the kernel has wrong.
+    outdated: Mutex<Outdated>,
+    /// There are such files, or it is over.
+    changed: Condvar,
 }
+
+#[derive(Debug, Default)]
+struct Outdated {
+    files: FxHashSet<u64>,
+    over: bool,
+}
+
+/// The kernel is told of changed blocks this much later, of many files at once.
+const DELAY: Duration = Duration::from_millis(50);
 
 /// What the kernel may know of a state of the map.
 #[derive(Default)]
@@ -36,9 +50,63 @@ pub(super) struct Known {
 
 impl Kernel {
     /// The session is there.
-    pub(super) fn attach(&self, notifier: Notifier) {
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn attach(self: &Arc<Self>, notifier: Notifier) -> io::Result<()> {
         // A mount has one session.
         let _ = self.notifier.set(notifier);
+        let kernel = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("attributes".to_owned());
+        thread.spawn(move || kernel.tell_of_blocks()).map(drop)
+    }
+
+    /// The session is over.
+    pub(super) fn detach(&self) {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).over = true;
+        self.changed.notify_all();
+    }
+
+    /// Pages of a file were written back: its blocks are not what the kernel was told, which it
+    /// does not expect of pages it keeps itself.
+    pub(super) fn outdated(&self, ino: u64) {
+        let mut outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = outdated.files.is_empty();
+        outdated.files.insert(ino);
+        drop(outdated);
+        if first {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The kernel is being told the attributes of a file.
+    pub(super) fn told(&self, ino: u64) {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).files.remove(&ino);
+    }
+
+    /// Lets the kernel ask again. On a thread of its own: it may have to wait for an inode that is
+    /// about to be forgotten, and so for requests.
+    fn tell_of_blocks(&self) {
+        let mut outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner);
+        while !outdated.over {
+            if outdated.files.is_empty() {
+                outdated = self.changed.wait(outdated).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let waited = self.changed.wait_timeout_while(outdated, DELAY, |now| !now.over);
+            outdated = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let files = std::mem::take(&mut outdated.files);
+            drop(outdated);
+            for ino in files {
+                // Attributes alone: no offset. What the kernel has forgotten needs nothing.
+                if let Some(notifier) = self.notifier.get()
+                    && let Err(error) = notifier.inval_inode(INodeNo(ino), -1, 0)
+                {
+                    log::info!("the kernel may show old block counts: {error}");
+                }
+            }
+            outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// Writes back what the kernel holds of a file, and lets it forget the pages. Requests for
