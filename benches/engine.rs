@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+#[path = "engine/serve.rs"]
+mod serve;
 // Each benchmark uses a part of it.
 #[allow(dead_code)]
 mod support;
@@ -270,5 +272,21 @@ fn main() {
     }
     if wanted("recovery") {
         recovery(&scratch, times.min(3));
+    }
+    let large = if small { 8 * MIB } else { 512 * MIB };
+    if wanted("cold") {
+        serve::cold(&scratch, large, times.min(3));
+    }
+    if wanted("threads") {
+        serve::threads(&scratch, large / 2, times.min(3));
+    }
+    if wanted("names") {
+        serve::small(if small { 1000 } else { 20_000 });
+    }
+    if wanted("stream") {
+        serve::stream(&scratch, large, times.min(3));
+    }
+    if wanted("overwrite") {
+        serve::overwrite(&scratch, large, if small { 500 } else { 20_000 });
     }
 }

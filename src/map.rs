@@ -60,7 +60,6 @@ impl Options {
             entropy: Arc::clone(&self.entropy),
             check_node: node::check,
             budget: Budget::of(self.cache_bytes),
-            band_cache: self.cache_bytes / 16 * 10,
         }
     }
 }
@@ -209,7 +208,7 @@ impl Map {
             }
             Form::Packed => {
                 let environment = options.environment();
-                let packed = Packed::open(storage, environment.band_cache)?;
+                let packed = Packed::open(storage, environment.budget.bands)?;
                 let store = Store::open_read_only(Arc::new(packed), environment)?;
                 (store, OpenForm::Packed)
             }

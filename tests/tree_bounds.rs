@@ -18,7 +18,6 @@ fn store() -> Store {
         entropy: Arc::new(SystemEntropy),
         check_node: node::check,
         budget: Budget::of(64 << 20),
-        band_cache: 1 << 20,
     };
     let new = NewMap { width: 1024, uuid: None, parity: false, label: Vec::new(), first_object: 2 };
     Store::create(Arc::new(MemStorage::new()), None, new, environment).unwrap()

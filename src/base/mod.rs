@@ -1,6 +1,7 @@
 //! Layer 0: what every other module may use and what uses nothing itself.
 
 pub mod bytes;
+pub mod cache;
 pub mod checksum;
 pub mod env;
 pub mod error;

@@ -9,11 +9,12 @@
 
 use std::sync::Arc;
 
-use super::store::{Page, Store};
+use super::store::{Page, PageKind, Store};
 use super::transaction::nanoseconds;
 use crate::base::Result;
 use crate::base::limits::CLUSTER;
 use crate::container::{BandSums, Geometry, Live};
+use crate::vat::page as table;
 use crate::wal::Intent;
 
 /// The log keeps this much of its file after a checkpoint.
@@ -83,8 +84,10 @@ impl Store {
         self.superblock = superblock;
         self.meter.checkpoints.add(1);
         for (cluster, dirty) in self.dirty.drain() {
-            if dirty.kind != super::store::PageKind::Data {
-                self.cache.insert(cluster, dirty.page);
+            match dirty.kind {
+                PageKind::Node => self.nodes.put(cluster, dirty.page),
+                PageKind::Table => self.tables.put(cluster, Arc::new(table::trimmed(&dirty.page))),
+                PageKind::Data => {}
             }
         }
         self.data_pages = 0;

@@ -27,9 +27,6 @@ pub struct Environment {
     pub entropy: Arc<dyn Entropy>,
     pub check_node: NodeCheck,
     pub budget: Budget,
-    /// Budget of the container's band cache while nothing is being changed, in bytes; half of it
-    /// makes room for dirty pages and write buffers otherwise.
-    pub band_cache: usize,
 }
 
 /// What a new map is to be.
@@ -66,7 +63,7 @@ impl Store {
         let mut log_salt = [0; 16];
         environment.entropy.fill(&mut log_salt)?;
         let live =
-            Arc::new(Live::create(storage, new.width, 1)?.with_cache(environment.band_cache));
+            Arc::new(Live::create(storage, new.width, 1)?.with_cache(environment.budget.bands));
         let now = nanoseconds(environment.clock.now());
         let superblock = Superblock {
             compatible: COMPATIBLE,
@@ -104,7 +101,6 @@ impl Store {
             superblock,
             geometry,
             budget: environment.budget,
-            band_cache: environment.band_cache,
         });
         store.lay_out_sheet(0);
         store.state.used = store.fixed_clusters(0..1);
@@ -131,7 +127,7 @@ impl Store {
         writable: bool,
         environment: Environment,
     ) -> Result<Store> {
-        let (live, superblock) = find_superblock(storage, environment.band_cache)?;
+        let (live, superblock) = find_superblock(storage, environment.budget.bands)?;
         superblock.check_features(writable)?;
         let live = Arc::new(live);
         live.set_sheets(superblock.state.sheets)?;
@@ -168,7 +164,6 @@ impl Store {
             superblock,
             geometry,
             budget: environment.budget,
-            band_cache: environment.band_cache,
         });
         store.twin_is_old = !matches!(
             twin(&live, &store.superblock),
@@ -231,7 +226,6 @@ impl Store {
             check_node: environment.check_node,
             superblock,
             budget: environment.budget,
-            band_cache: environment.band_cache,
         }))
     }
 

@@ -1,8 +1,6 @@
 //! Records of the table, and the references they count.
 
-use std::sync::Arc;
-
-use super::store::{Page, PageKind, Store, not_a_node};
+use super::store::{PageKind, Store, not_a_node};
 use crate::base::limits::MAX_REFERENCES;
 use crate::base::{Code, Error, Result};
 use crate::vat::page as table;
@@ -15,8 +13,7 @@ impl Store {
     /// `Corrupt` when there can be none: past the end, or a page of the table.
     pub fn record(&self, cluster: u64) -> Result<Record> {
         let place = self.place(cluster)?;
-        table::read(&*self.table_page(place.page)?, place.offset)
-            .map_err(|error| error.at_cluster(cluster))
+        self.table(place.page)?.record(place.offset).map_err(|error| error.at_cluster(cluster))
     }
 
     pub(super) fn place(&self, cluster: u64) -> Result<table::Place> {
@@ -72,15 +69,18 @@ impl Store {
         count: u32,
         mut visit: impl FnMut(u64, Record) -> Result<()>,
     ) -> Result<()> {
-        let mut page: Option<(u64, Arc<Page>)> = None;
-        for cluster in first..first + u64::from(count) {
+        let geometry = self.geometry;
+        let end = first + u64::from(count);
+        let mut cluster = first;
+        while cluster < end {
             let place = self.place(cluster)?;
-            if page.as_ref().is_none_or(|(at, _)| *at != place.page) {
-                page = Some((place.page, self.table_page(place.page)?));
+            let page = self.table(place.page)?;
+            let until = table::covered(&geometry, place.page).end.min(end);
+            for (index, cluster) in (cluster..until).enumerate() {
+                visit(cluster, page.record(place.offset + index * Record::SIZE)?)?;
             }
-            if let Some((_, page)) = &page {
-                visit(cluster, table::read(page, place.offset)?)?;
-            }
+            // The next page of the table may stand between; clusters of it have no record.
+            cluster = until;
         }
         Ok(())
     }

@@ -15,21 +15,20 @@
 
 use std::sync::Arc;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::meter::Meter;
 use super::state::State;
 use super::superblock::Superblock;
+use crate::base::cache::{ByteCache, CacheFigures};
 use crate::base::checksum::crc32;
 use crate::base::env::{Clock, Entropy};
 use crate::base::limits::CLUSTER;
 use crate::base::{Code, Error, Result};
 use crate::container::{Clusters, Geometry, Live};
-use crate::vat::Kind;
 use crate::vat::page as table;
 use crate::vat::space::Space;
+use crate::vat::{Kind, Record};
 use crate::wal::{LogFile, LogWriter};
 
 /// The bytes of one cluster.
@@ -83,13 +82,24 @@ pub(super) struct Undo {
     pub state: State,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct PageWeight;
+/// A page of the table as it is in memory.
+pub(super) enum Table {
+    Whole(Arc<Page>),
+    /// Clean ones, without the zeros at their end.
+    Trimmed(Arc<Vec<u8>>),
+}
 
-impl Weighter<u64, Arc<Page>> for PageWeight {
-    fn weight(&self, _: &u64, _: &Arc<Page>) -> u64 {
-        // The page, its counts and its entry.
-        CLUSTER as u64 + 96
+impl Table {
+    /// The record at `offset` of the page.
+    ///
+    /// # Errors
+    /// `Corrupt` for an unknown kind.
+    #[inline]
+    pub fn record(&self, offset: usize) -> Result<Record> {
+        match self {
+            Table::Whole(page) => table::read(page, offset),
+            Table::Trimmed(bytes) => table::read_trimmed(bytes, offset),
+        }
     }
 }
 
@@ -102,21 +112,33 @@ pub(super) struct Log {
 /// Sizes of the engine's caches and buffers, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// Clean pages.
-    pub pages: usize,
+    /// Clean nodes.
+    pub nodes: usize,
+    /// Clean pages of the table.
+    pub tables: usize,
     /// Dirty pages; more make a checkpoint due.
     pub dirty: usize,
     /// Log bytes that make a checkpoint due.
     pub log: u64,
+    /// Bands of the picture while nothing is being changed; half of it otherwise. 0 turns their
+    /// cache off.
+    pub bands: usize,
 }
 
 impl Budget {
     /// This layer's part of a total budget. Of all of it, the container's bands get 5/16, and
-    /// twice that while nothing is being changed; clean pages 1/8, dirty ones 3/16, decompressed
-    /// blocks 1/4 and buffered writes 1/8.
+    /// twice that while nothing is being changed; clean nodes 5/64, clean pages of the table
+    /// 3/64, dirty pages 3/16, decompressed blocks 1/4 and buffered writes 1/8.
     pub fn of(total: usize) -> Budget {
+        let bands = total / 16 * 10;
         let total = total.max(1 << 20);
-        Budget { pages: total / 8, dirty: total / 16 * 3, log: (total / 4).max(4 << 20) as u64 }
+        Budget {
+            nodes: total / 64 * 5,
+            tables: total / 64 * 3,
+            dirty: total / 16 * 3,
+            log: (total / 4).max(4 << 20) as u64,
+            bands,
+        }
     }
 }
 
@@ -135,7 +157,10 @@ pub struct Store {
     /// CRC-32 of the UUID: seeds the checksums of pages, so pages of another map are refused.
     pub(super) seed: u32,
     pub(super) state: State,
-    pub(super) cache: Cache<u64, Arc<Page>, PageWeight>,
+    /// Clean nodes.
+    pub(super) nodes: ByteCache<u64, Page>,
+    /// Clean pages of the table, without the zeros at their end.
+    pub(super) tables: ByteCache<u64, Vec<u8>>,
     pub(super) dirty: FxHashMap<u64, DirtyPage>,
     /// Pages changed since the last commit; may name pages that are gone by now.
     pub(super) unlogged: Vec<u64>,
@@ -159,8 +184,6 @@ pub struct Store {
     pub(super) undo: Option<Undo>,
     pub(super) poison: Option<Error>,
     pub(super) budget: Budget,
-    /// Budget of the band cache while nothing is being changed, in bytes.
-    band_cache: usize,
     /// Whether it has all of it at present.
     bands_wide: bool,
     /// Stripes whose parity this process has made stale, by sheet.
@@ -185,16 +208,17 @@ pub(super) struct Parts {
     pub superblock: Superblock,
     pub geometry: Geometry,
     pub budget: Budget,
-    pub band_cache: usize,
 }
 
 impl Store {
     pub(super) fn assemble(parts: Parts) -> Store {
-        let pages = parts.budget.pages;
+        let Budget { nodes, tables, .. } = parts.budget;
+        let typical = (parts.geometry.sheet_clusters() as usize * Record::SIZE).min(CLUSTER);
         Store {
             seed: crc32(&parts.superblock.uuid),
             state: parts.superblock.state,
-            cache: Cache::with_weighter(pages / CLUSTER, pages as u64, PageWeight),
+            nodes: ByteCache::new("nodes", nodes, CLUSTER),
+            tables: ByteCache::new("tables", tables, typical),
             dirty: FxHashMap::default(),
             unlogged: Vec::new(),
             data_pages: 0,
@@ -210,7 +234,6 @@ impl Store {
             undo: None,
             poison: None,
             budget: parts.budget,
-            band_cache: parts.band_cache,
             bands_wide: true,
             stale_stripes: FxHashMap::default(),
             recovered: false,
@@ -293,9 +316,25 @@ impl Store {
         self.freed.iter().map(|(_, count)| u64::from(*count)).sum()
     }
 
-    /// (hits, misses, pages held) of the page cache.
-    pub fn cache_figures(&self) -> (u64, u64, u64) {
-        (self.cache.hits(), self.cache.misses(), self.cache.len() as u64)
+    /// What the caches of nodes, of pages of the table and of bands did and hold.
+    pub fn cache_figures(&self) -> [CacheFigures; 3] {
+        [self.nodes.figures(), self.tables.figures(), self.clusters.cache_figures()]
+    }
+
+    /// Empties these caches. Dirty pages stay.
+    pub fn drop_caches(&self) {
+        self.nodes.clear();
+        self.tables.clear();
+        self.clusters.drop_cache();
+    }
+
+    /// Sets the budgets; what exceeds them goes at once, or with the next checkpoint.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.budget = budget;
+        self.nodes.set_budget(budget.nodes);
+        self.tables.set_budget(budget.tables);
+        let part = if self.bands_wide { 1 } else { 2 };
+        self.clusters.set_cache_budget(budget.bands / part);
     }
 
     /// Refuses to change a map that cannot be written, or whose medium has failed.
@@ -327,19 +366,15 @@ impl Store {
 
     /// Takes from the band cache what dirty pages and write buffers are going to need.
     pub fn begin_changes(&mut self) {
-        if std::mem::take(&mut self.bands_wide)
-            && let Some(live) = &self.live
-        {
-            live.set_cache_budget(self.band_cache / 2);
+        if std::mem::take(&mut self.bands_wide) {
+            self.clusters.set_cache_budget(self.budget.bands / 2);
         }
     }
 
     /// Gives it back, once there are none.
     pub(super) fn end_changes(&mut self) {
         self.bands_wide = true;
-        if let Some(live) = &self.live {
-            live.set_cache_budget(self.band_cache);
-        }
+        self.clusters.set_cache_budget(self.budget.bands);
     }
 
     /// Runs `body` as one operation: when it fails, everything it changed is as before.
@@ -410,20 +445,17 @@ impl Store {
                 _ => Err(not_a_node(cluster)),
             };
         }
-        if let Some(page) = self.cache.get(&cluster) {
-            return Ok(page);
-        }
-        let record = self.record(cluster)?;
-        if record.kind != Kind::Node {
-            return Err(not_a_node(cluster));
-        }
-        let mut page = [0; CLUSTER];
-        self.read_verified(cluster, &mut page, &[record])?;
-        self.check_node_header(&page, cluster)?;
-        (self.check_node)(&page, cluster)?;
-        let page = Arc::new(page);
-        self.cache.insert(cluster, Arc::clone(&page));
-        Ok(page)
+        self.nodes.get_or_make(cluster, || {
+            let record = self.record(cluster)?;
+            if record.kind != Kind::Node {
+                return Err(not_a_node(cluster));
+            }
+            let mut page = [0; CLUSTER];
+            self.read_verified(cluster, &mut page, &[record])?;
+            self.check_node_header(&page, cluster)?;
+            (self.check_node)(&page, cluster)?;
+            Ok(Arc::new(page))
+        })
     }
 
     /// The page of the table at `cluster`.
@@ -431,18 +463,24 @@ impl Store {
     /// # Errors
     /// `Corrupt` naming the cluster and both checksums, `Io`.
     pub fn table_page(&self, cluster: u64) -> Result<Arc<Page>> {
+        Ok(match self.table(cluster)? {
+            Table::Whole(page) => page,
+            Table::Trimmed(bytes) => Arc::new(table::restored(&bytes)),
+        })
+    }
+
+    /// As [`Store::table_page`], for reading records.
+    pub(super) fn table(&self, cluster: u64) -> Result<Table> {
         if let Some(dirty) = self.dirty.get(&cluster) {
-            return Ok(Arc::clone(&dirty.page));
+            return Ok(Table::Whole(Arc::clone(&dirty.page)));
         }
-        if let Some(page) = self.cache.get(&cluster) {
-            return Ok(page);
-        }
-        let mut page = [0; CLUSTER];
-        self.clusters.read_run(cluster, &mut page)?;
-        table::check(self.seed, cluster, &page)?;
-        let page = Arc::new(page);
-        self.cache.insert(cluster, Arc::clone(&page));
-        Ok(page)
+        let bytes = self.tables.get_or_make(cluster, || {
+            let mut page = [0; CLUSTER];
+            self.clusters.read_run(cluster, &mut page)?;
+            table::check(self.seed, cluster, &page)?;
+            Ok(Arc::new(table::trimmed(&page)))
+        })?;
+        Ok(Table::Trimmed(bytes))
     }
 
     /// The page at `cluster`, to be changed: becomes dirty, and is kept for undoing.
@@ -498,7 +536,8 @@ impl Store {
                 undo.pages.push((cluster, Some(before)));
             }
         }
-        self.cache.remove(&cluster);
+        self.nodes.take(cluster);
+        self.tables.take(cluster);
     }
 }
 

@@ -273,7 +273,6 @@ mod tests {
             entropy: Arc::new(Counting(0.into())),
             check_node: |_, _| Ok(()),
             budget: Budget::of(1 << 20),
-            band_cache: 0,
         }
     }
 

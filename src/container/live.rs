@@ -26,10 +26,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
 
-use super::band_cache::BandCache;
+use super::band_cache::{self, BandCache};
 use super::geometry::{Geometry, TRAILER, WIDTHS};
 use super::skeleton::{self, IHDR_END, Sums, Totals};
 use super::{Clusters, runs};
+use crate::base::cache::CacheFigures;
 use crate::base::limits::CLUSTER;
 use crate::base::{Code, Error, Result};
 use crate::storage::Storage;
@@ -169,7 +170,7 @@ impl Live {
             storage,
             width: geometry.width(),
             sheets: AtomicU32::new(geometry.sheets()),
-            cache: BandCache::new(cache),
+            cache: band_cache::new(cache, geometry.band_len()),
             band_locks: [const { RwLock::new(()) }; LOCKS],
             writes: AtomicU64::new(0),
             state: Mutex::new(State {
@@ -185,13 +186,8 @@ impl Live {
     /// The same map with another budget for its band cache, in bytes; 0 turns the cache off.
     #[must_use]
     pub fn with_cache(mut self, bytes: usize) -> Live {
-        self.cache = BandCache::new(bytes);
+        self.cache = band_cache::new(bytes, self.geometry().band_len());
         self
-    }
-
-    /// Sets the budget of the band cache, in bytes; what exceeds it goes at once.
-    pub fn set_cache_budget(&self, bytes: usize) {
-        self.cache.set_budget(bytes);
     }
 
     /// Takes the sheet count the engine's superblock says.
@@ -347,6 +343,22 @@ impl Clusters for Live {
             rest = later;
         }
         Ok(())
+    }
+
+    fn will_need(&self, runs: &[(u64, u32)]) {
+        self.announce(runs);
+    }
+
+    fn cache_figures(&self) -> CacheFigures {
+        self.cache.figures()
+    }
+
+    fn drop_cache(&self) {
+        self.cache.clear();
+    }
+
+    fn set_cache_budget(&self, bytes: usize) {
+        self.cache.set_budget(bytes);
     }
 
     fn as_live(&self) -> Option<&Live> {

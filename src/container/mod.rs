@@ -18,6 +18,7 @@ mod runs;
 mod segment;
 pub mod skeleton;
 
+use crate::base::cache::CacheFigures;
 use crate::base::env::Shareable;
 use crate::base::{Code, Error, Result};
 
@@ -49,6 +50,21 @@ pub trait Clusters: Shareable {
     /// # Errors
     /// As [`Clusters::read_run`].
     fn read_band(&self, band: u32, rows: &mut [u8]) -> Result<()>;
+
+    /// A hint that these clusters are read next: what of them has to come from a disk may be
+    /// fetched meanwhile. Says nothing about whether they can be read.
+    fn will_need(&self, runs: &[(u64, u32)]) {
+        let _ = runs;
+    }
+
+    /// What the cache of bands did and holds.
+    fn cache_figures(&self) -> CacheFigures;
+
+    /// Empties the cache of bands.
+    fn drop_cache(&self);
+
+    /// Sets the budget of the cache of bands, in bytes; what exceeds it goes at once.
+    fn set_cache_budget(&self, bytes: usize);
 
     /// The live picture, where this is one: lets a check look at the bytes round the pixels.
     fn as_live(&self) -> Option<&Live> {

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use super::band_cache::BandCache;
+use super::band_cache::{self, BandCache};
 use super::geometry::{Geometry, HEADER};
 use super::live::read_geometry;
 use super::runs::{self, Tile};
@@ -16,6 +16,7 @@ use super::segment;
 use super::skeleton::{self, IEND};
 use super::{Clusters, check_band};
 use crate::base::bytes::{Put, Reader};
+use crate::base::cache::CacheFigures;
 use crate::base::checksum::crc32;
 use crate::base::limits::CLUSTER;
 use crate::base::{Code, Error, Result};
@@ -168,7 +169,12 @@ impl Packed {
             return Err(Error::corrupt("packed index: it does not fit the file").at_offset(tail_at));
         }
         let bands = read_index(&*storage, geometry, at)?;
-        Ok(Packed { storage, geometry, bands, cache: BandCache::new(cache_bytes) })
+        Ok(Packed {
+            storage,
+            geometry,
+            bands,
+            cache: band_cache::new(cache_bytes, geometry.band_rows_len()),
+        })
     }
 
     /// The storage below.
@@ -267,6 +273,18 @@ impl Clusters for Packed {
     fn read_band(&self, band: u32, rows: &mut [u8]) -> Result<()> {
         check_band(self.geometry, band, rows.len())?;
         self.inflate(band, rows)
+    }
+
+    fn cache_figures(&self) -> CacheFigures {
+        self.cache.figures()
+    }
+
+    fn drop_cache(&self) {
+        self.cache.clear();
+    }
+
+    fn set_cache_budget(&self, bytes: usize) {
+        self.cache.set_budget(bytes);
     }
 }
 

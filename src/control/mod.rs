@@ -81,8 +81,9 @@ pub trait Host: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The tree was replaced by another: whatever is cached above the map is out of date.
-    fn content_replaced(&self) {}
+    /// The tree was replaced by another: what is cached above the map may be out of date. The
+    /// tree `before` is still there to compare with.
+    fn content_replaced(&self, _before: View) {}
 
     /// Ends the mount; `lazy` when busy files may keep it alive unseen. Must not wait for
     /// [`Server::stop`], since the client still gets its answer.

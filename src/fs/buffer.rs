@@ -153,6 +153,11 @@ impl Buffers {
         Buffers { files: FxHashMap::default(), bytes: 0, limit, spare: Vec::new() }
     }
 
+    /// Sets how many bytes make a flush due.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -7,7 +7,7 @@
 use super::buffer::{BLOCK, Times};
 use super::inode::Inode;
 use super::range::{clear, insert, set_size};
-use super::{Compression, Fs, View, head};
+use super::{Blocks, Compression, Fs, View, head};
 use crate::base::Result;
 use crate::base::limits::{CLUSTER, MAX_RAW_EXTENT};
 use crate::codec::frame::Compressor;
@@ -128,7 +128,7 @@ impl Fs {
                 }
                 store_bytes(store, compressor, manner, &bytes, &mut |store, at, stretch| {
                     if let Source::Zstd(extent) = &stretch.source {
-                        blocks.remove(&extent.first);
+                        blocks.take(extent.first);
                     }
                     insert(store, ino, &mut inode, start + at, &stretch)
                 })?;
@@ -251,7 +251,6 @@ impl Fs {
 }
 
 type Content = (u8, u64, Vec<u8>, Times);
-type Blocks = quick_cache::sync::Cache<u64, std::sync::Arc<Vec<u8>>, super::BlockWeight>;
 
 /// Stores a packed batch as one extent and gives each file its part.
 fn place_batch(
@@ -263,7 +262,7 @@ fn place_batch(
     blocks: &Blocks,
 ) -> Result<()> {
     let (kind, extent) = store_frame(store, compressor, manner, &batch.content)?;
-    blocks.remove(&extent.first);
+    blocks.take(extent.first);
     for (number, part) in batch.parts.iter().enumerate() {
         if number > 0 {
             store.reference(extent.first)?;

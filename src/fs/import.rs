@@ -110,7 +110,7 @@ impl Fs {
             frames.iter().map(place).collect::<Result<Vec<_>>>()
         })?;
         for (kind, extent) in &extents {
-            self.blocks.remove(&extent.first);
+            self.blocks.take(extent.first);
             if *kind == Kind::Zstd {
                 self.store.meter.frames_logical.add(u64::from(extent.logical));
                 self.store.meter.frames_stored.add(u64::from(extent.stored));

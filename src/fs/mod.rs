@@ -36,13 +36,13 @@ pub mod xattr;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 use rustc_hash::FxHashMap;
 
+use crate::base::cache::{ByteCache, CacheFigures};
 use crate::base::env::Timestamp;
 use crate::base::{Code, Error, Result};
 use crate::codec::frame::{Compressor, Decompressor};
+use crate::commit::store::Budget;
 use crate::commit::{Root, Store};
 
 use buffer::Buffers;
@@ -65,13 +65,17 @@ pub enum View {
     Snapshot(Root),
 }
 
-#[derive(Clone, Debug)]
-struct BlockWeight;
+/// Decompressed frames by first cluster.
+type Blocks = ByteCache<u64, Vec<u8>>;
 
-impl Weighter<u64, Arc<Vec<u8>>> for BlockWeight {
-    fn weight(&self, _: &u64, block: &Arc<Vec<u8>>) -> u64 {
-        block.len() as u64 + 64
-    }
+/// What of a budget goes to decompressed blocks.
+fn block_budget(total: usize) -> usize {
+    (total / 4).max(1 << 20)
+}
+
+/// What of a budget goes to buffered writes.
+fn buffer_budget(total: usize) -> usize {
+    (total / 8).max(1 << 20)
 }
 
 /// A filesystem in a store.
@@ -86,7 +90,7 @@ pub struct Fs {
     /// Paths of directories, by inode; forgotten as a whole when one is renamed.
     directory_paths: FxHashMap<u64, Arc<[u8]>>,
     /// Decompressed frames by first cluster.
-    blocks: Cache<u64, Arc<Vec<u8>>, BlockWeight>,
+    blocks: Blocks,
     compressor: Compressor,
     decompressors: Mutex<Vec<Decompressor>>,
     /// Reads observed since the last commit, by first cluster of the extent.
@@ -105,15 +109,14 @@ impl Fs {
             u64::from_le_bytes(word)
         };
         let hash_keys = (half(&uuid[..8]), half(&uuid[8..]));
-        let blocks = (budget / 4).max(1 << 20);
         Fs {
             store,
             settings: Settings::default(),
-            buffers: Buffers::new((budget / 8).max(1 << 20)),
+            buffers: Buffers::new(buffer_budget(budget)),
             holds: holds::Holds::default(),
             orphans: rustc_hash::FxHashSet::default(),
             directory_paths: FxHashMap::default(),
-            blocks: Cache::with_weighter(blocks / (128 << 10) + 16, blocks as u64, BlockWeight),
+            blocks: ByteCache::new("blocks", block_budget(budget), buffer::BLOCK),
             compressor: Compressor::new(),
             decompressors: Mutex::new(Vec::new()),
             heat: Mutex::new(FxHashMap::default()),
@@ -162,6 +165,34 @@ impl Fs {
     /// The store below.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What each cache did and holds, the one nearest to the reader first: decompressed blocks,
+    /// nodes of trees, pages of the allocation table, bands of the picture as stored.
+    pub fn cache_figures(&self) -> Vec<CacheFigures> {
+        let mut figures = vec![self.blocks.figures()];
+        figures.extend(self.store.cache_figures());
+        figures
+    }
+
+    /// Budget of all caches and buffers together, in bytes.
+    pub fn cache_budget(&self) -> usize {
+        self.budget
+    }
+
+    /// Sets it. What exceeds it goes at once; buffered writes and dirty pages with the next
+    /// write or sync.
+    pub fn set_cache_budget(&mut self, bytes: usize) {
+        self.budget = bytes;
+        self.blocks.set_budget(block_budget(bytes));
+        self.buffers.set_limit(buffer_budget(bytes));
+        self.store.set_budget(Budget::of(bytes));
+    }
+
+    /// Empties every cache. What is not written yet is no cache and stays.
+    pub fn drop_caches(&self) {
+        self.blocks.clear();
+        self.store.drop_caches();
     }
 
     pub(crate) fn root_of(&self, view: View) -> Root {

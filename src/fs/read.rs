@@ -166,11 +166,16 @@ impl Fs {
 
     /// The decompressed content of a frame's extent, from the cache or the map.
     pub(super) fn block(&self, extent: &Extent) -> Result<Arc<Vec<u8>>> {
-        if let Some(block) = self.blocks.get(&extent.first)
-            && block.len() == extent.logical as usize
-        {
+        let block = self.blocks.get_or_make(extent.first, || self.decompressed(extent))?;
+        if block.len() == extent.logical as usize {
             return Ok(block);
         }
+        // Another item says another length of the same frame: one of them is wrong.
+        self.decompressed(extent)
+    }
+
+    /// Reads and decompresses a frame.
+    fn decompressed(&self, extent: &Extent) -> Result<Arc<Vec<u8>>> {
         let mut stored = vec![0; usize::from(extent.clusters) * CLUSTER];
         self.store.read_extent(extent.first, &mut stored)?;
         let mut content = vec![0; extent.logical as usize];
@@ -178,17 +183,10 @@ impl Fs {
         let outcome = decompressor.decompress(&stored[..extent.stored as usize], &mut content);
         self.decompressors.lock().unwrap_or_else(PoisonError::into_inner).push(decompressor);
         outcome.map_err(|error| error.at_cluster(extent.first))?;
-        let content = Arc::new(content);
-        self.blocks.insert(extent.first, Arc::clone(&content));
-        Ok(content)
+        Ok(Arc::new(content))
     }
 
     fn decompressor(&self) -> Decompressor {
         self.decompressors.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    /// (hits, misses, bytes held) of the cache of decompressed blocks.
-    pub fn block_figures(&self) -> (u64, u64, u64) {
-        (self.blocks.hits(), self.blocks.misses(), self.blocks.weight())
     }
 }

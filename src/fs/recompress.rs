@@ -6,7 +6,9 @@ use super::range::{clear, insert};
 use super::{Fs, View, head};
 use crate::base::limits::MAX_RAW_EXTENT;
 use crate::base::{Code, Error, Result};
-use crate::tree::item::{Source, Stretch};
+use crate::codec::frame::Compressor;
+use crate::tree::item::{self, Source, Stretch};
+use crate::tree::{Cursor, Key};
 
 /// What a rewriting changed, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,6 +104,53 @@ impl Fs {
         })
     }
 
+    /// Looks among the inodes from `from` on for a file that the map's policy would compress and
+    /// that has raw data which becomes smaller. Returns it, if one is near, and where to look on;
+    /// nowhere behind the last inode.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Io`.
+    pub fn next_to_compress(&self, from: u64) -> Result<(Option<u64>, Option<u64>)> {
+        // A look at so many inodes holds nobody up.
+        const NEAR: usize = 64;
+        let root = self.root_of(View::Head);
+        let mut at = from;
+        for _ in 0..NEAR {
+            let key = Key::new(at, item::INODE, 0);
+            let Some(found) = Cursor::at(&self.store, &root, key)?.advance()? else {
+                return Ok((None, None));
+            };
+            let object = found.key.object();
+            if found.key != Key::new(object, item::INODE, 0) || object > at {
+                at = object.max(at + 1);
+                continue;
+            }
+            let inode = super::Inode::decode(at, &found)?;
+            let suits = inode.is_regular() && self.manner(inode.importance, false).compress;
+            if suits && self.is_worth_compressing(at)? {
+                return Ok((Some(at), Some(at + 1)));
+            }
+            at += 1;
+        }
+        Ok((None, Some(at)))
+    }
+
+    /// Whether the first raw data of a file becomes smaller. What was tried when it was written
+    /// and did not is not moved about for nothing.
+    fn is_worth_compressing(&self, ino: u64) -> Result<bool> {
+        let mut raw = None;
+        self.for_stretches(View::Head, ino, 0, &mut |start, stretch| {
+            if matches!(stretch.source, Source::Raw(_)) {
+                raw = Some((start, stretch.length));
+            }
+            Ok(raw.is_none())
+        })?;
+        let Some((start, length)) = raw else { return Ok(false) };
+        let mut block = vec![0; length.min(super::buffer::BLOCK as u64) as usize];
+        self.read_stored(&self.root_of(View::Head), ino, start, &mut block)?;
+        Ok(Compressor::new().compress(&block, self.settings.level, &mut Vec::new()))
+    }
+
     /// Stores the data of a file anew. Times stay as they are: the content did not change.
     pub(super) fn rewrite(&mut self, ino: u64, manner: Manner) -> Result<()> {
         let mut at = 0;
@@ -130,7 +179,7 @@ impl Fs {
             clear(store, ino, &mut inode, start, end)?;
             store_bytes(store, compressor, manner, &bytes, &mut |store, at, stretch| {
                 if let Source::Zstd(extent) = &stretch.source {
-                    blocks.remove(&extent.first);
+                    blocks.take(extent.first);
                 }
                 insert(store, ino, &mut inode, start + at, &stretch)
             })?;

@@ -93,15 +93,4 @@ impl Fs {
         files.dedup();
         Ok(files)
     }
-
-    /// Budget of all caches and buffers together, in bytes.
-    pub fn cache_budget(&self) -> usize {
-        self.budget
-    }
-
-    /// Blocks that left the cache to make room, as far as it tells: insertions less what it
-    /// holds.
-    pub fn evictions(&self) -> u64 {
-        self.blocks.misses().saturating_sub(self.blocks.len() as u64)
-    }
 }

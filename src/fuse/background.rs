@@ -1,13 +1,19 @@
 //! What happens while nobody asks for anything.
 //!
-//! One thread. At most a few seconds after it was written, everything is durable.
+//! One thread. At most a few seconds after it was written, everything is durable. When nobody has
+//! asked for anything for a while, a step of maintenance is done now and then.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use super::maintenance::{IDLE, Upkeep};
 use super::options::Options;
 use super::state::State;
 use crate::map::Map;
+
+/// Between two steps of maintenance.
+const STEP: Duration = Duration::from_millis(25);
 
 #[derive(Default)]
 struct Bell {
@@ -31,14 +37,11 @@ impl Background {
         let bell = Arc::new(Bell::default());
         let heard = Arc::clone(&bell);
         let interval = options.commit;
+        let maintain = options.maintenance;
         let thread = (!read_only).then(|| {
             std::thread::Builder::new()
                 .name("background".to_owned())
-                .spawn(move || {
-                    while heard.wait(interval) {
-                        commit(&map, &state);
-                    }
-                })
+                .spawn(move || run(&heard, &map, &state, interval, maintain))
                 .ok()
         });
         Background { bell, thread: thread.flatten() }
@@ -57,13 +60,35 @@ impl Background {
 
 impl Bell {
     /// Waits; `false` when it is time to end.
-    fn wait(&self, interval: std::time::Duration) -> bool {
+    fn wait(&self, interval: Duration) -> bool {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         let (stopped, _) = self
             .rung
             .wait_timeout_while(stopped, interval, |stopped| !*stopped)
             .unwrap_or_else(PoisonError::into_inner);
         !*stopped
+    }
+}
+
+fn run(bell: &Bell, map: &Map, state: &State, interval: Duration, maintain: bool) {
+    let mut upkeep = Upkeep::new();
+    let mut committed = Instant::now();
+    let (mut asked, mut since) = (state.requests.total(), Instant::now());
+    loop {
+        let idle = maintain && upkeep.is_due() && since.elapsed() >= IDLE;
+        if !bell.wait(if idle { STEP } else { interval.min(IDLE) }) {
+            return;
+        }
+        let total = state.requests.total();
+        if total != asked {
+            (asked, since) = (total, Instant::now());
+        } else if idle {
+            upkeep.step(map, state);
+        }
+        if committed.elapsed() >= interval {
+            commit(map, state);
+            committed = Instant::now();
+        }
     }
 }
 

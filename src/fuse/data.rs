@@ -1,13 +1,14 @@
 //! Reading and writing file data.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use fuser::{Errno, ReplyData, WriteFlags};
+use fuser::{Errno, ReplyData, ReplyLseek, WriteFlags};
 
 use super::attributes::drop_privileges;
 use super::state::count;
-use super::surface::{Answer, Surface, stale};
+use super::surface::{Answer, Surface, errno, stale};
 use crate::base::{Code, Error};
 use crate::fs::View;
 
@@ -64,14 +65,29 @@ impl Surface {
         Ok(data.len() as u32)
     }
 
-    pub(super) fn seek(&self, ino: u64, offset: i64, whence: i32) -> Answer<i64> {
-        let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
-        let found = self.map.write(|fs| match whence {
-            SEEK_DATA => fs.seek_data(self.view, ino, from),
-            SEEK_HOLE => fs.seek_hole(self.view, ino, from),
-            _ => Err(Error::new(Code::Invalid, "a seek of another kind")),
-        });
-        found.map(|at| at as i64).map_err(|error| self.errno(&error))
+    /// Finds data or a hole. The kernel does not write back what it holds of the file before it
+    /// asks (Linux 6.18), so it is told to: a program that copies the data alone would otherwise
+    /// lose what was written last.
+    pub(super) fn seek(&self, ino: u64, offset: i64, whence: i32, reply: ReplyLseek) {
+        let (map, view) = (Arc::clone(&self.map), self.view);
+        let (kernel, state) = (Arc::clone(&self.kernel), Arc::clone(&self.state));
+        let seek = move || {
+            if view == View::Head && !state.is_read_only() {
+                kernel.write_back(ino);
+            }
+            let Ok(from) = u64::try_from(offset) else { return reply.error(Errno::ENXIO) };
+            let found = map.write(|fs| match whence {
+                SEEK_DATA => fs.seek_data(view, ino, from),
+                SEEK_HOLE => fs.seek_hole(view, ino, from),
+                _ => Err(Error::new(Code::Invalid, "a seek of another kind")),
+            });
+            match found {
+                Ok(at) => reply.offset(at as i64),
+                Err(error) => reply.error(stale(errno(&state, &error))),
+            }
+        };
+        // Should the thread be gone, the job is dropped, and its reply with it: an error.
+        let _ = self.aside.send(Box::new(seek));
     }
 
     /// Makes a range the same bytes as another without copying them.

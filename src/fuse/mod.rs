@@ -6,7 +6,8 @@
 //!   [`names`], [`data`], [`attributes`], [`extended`], [`listing`];
 //! * [`acl`]: POSIX access control lists;
 //! * [`state`]: whether the mount may still be written, and why not;
-//! * [`background`]: what happens while nobody asks for anything;
+//! * [`kernel`]: what is told to the kernel unasked;
+//! * [`background`], [`maintenance`]: what happens while nobody asks for anything;
 //! * [`host`]: what the control socket needs from a mount;
 //! * [`mounts`]: mount points as the kernel lists them.
 //!
@@ -23,7 +24,10 @@ mod background;
 mod daemon;
 mod data;
 mod extended;
+mod host;
+mod kernel;
 mod listing;
+mod maintenance;
 pub mod mounts;
 mod names;
 pub mod options;

@@ -12,11 +12,14 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::background::Background;
+use super::host::MountHost;
+use super::kernel::{Kernel, aside};
 use super::mounts;
 use super::options::{Access, Options};
 use super::state::State;
 use super::surface::Surface;
 use crate::base::{Code, Error, Result};
+use crate::control::{Server, place};
 use crate::fs::View;
 use crate::map::{self, Map};
 use crate::storage::Storage;
@@ -86,6 +89,8 @@ struct Opened {
     map: Arc<Map>,
     path: PathBuf,
     log: Option<PathBuf>,
+    /// Where the control socket is to be.
+    socket: PathBuf,
     view: View,
     read_only: bool,
     /// Held until everything else is closed.
@@ -96,7 +101,8 @@ impl Opened {
     fn open(path: &Path, options: &Options) -> Result<Opened> {
         let read_only = options.read_only || options.snapshot.is_some();
         let mode = if read_only { "r" } else { "r+" };
-        let lock = match LockFile::acquire(path, PROGRAM, mode, None) {
+        let socket = place::choose()?;
+        let lock = match LockFile::acquire(path, PROGRAM, mode, socket.to_str()) {
             Ok(lock) => Some(lock),
             // Media nobody can write need no lock.
             Err(error) if read_only && matches!(error.code(), Code::ReadOnly | Code::Access) => {
@@ -118,6 +124,7 @@ impl Opened {
             map: Arc::new(map),
             path: path.to_path_buf(),
             log: (!read_only).then_some(log_path),
+            socket,
             view,
             read_only,
             _lock: lock,
@@ -126,19 +133,34 @@ impl Opened {
 
     fn mount(&self, point: &Path, options: &Options, ready: impl FnOnce(&Mounted)) -> Result<()> {
         let state = Arc::new(State::new(self.read_only));
+        let kernel = Arc::new(Kernel::default());
+        let aside = aside().map_err(|error| named(error, point))?;
         let surface = Surface {
             map: Arc::clone(&self.map),
             path: self.path.clone(),
             view: self.view,
             state: Arc::clone(&state),
+            kernel: Arc::clone(&kernel),
+            aside,
             options: options.clone(),
         };
         let config = configuration(&self.path, options, self.read_only);
         let session =
             Session::new(surface, point, &config).map_err(|error| explain(error, point))?;
+        kernel.attach(session.notifier());
         if let Ok(Some(mount)) = mounts::at(point) {
             mounts::read_ahead(&mount, READ_AHEAD);
         }
+        let host = MountHost {
+            map: Arc::clone(&self.map),
+            path: self.path.clone(),
+            point: point.to_path_buf(),
+            view: self.view,
+            state: Arc::clone(&state),
+            kernel: Arc::clone(&kernel),
+            options: options.clone(),
+        };
+        let server = Server::start(Arc::clone(&self.map), &self.socket, Arc::new(host))?;
         let background =
             Background::start(Arc::clone(&self.map), Arc::clone(&state), options, self.read_only);
         let watch = watch_signals(Arc::clone(&self.map), point.to_path_buf())
@@ -146,10 +168,11 @@ impl Opened {
         ready(&Mounted {
             map: self.path.clone(),
             point: point.to_path_buf(),
-            socket: None,
+            socket: Some(self.socket.clone()),
             read_only: self.read_only,
         });
         let outcome = session.run();
+        server.stop();
         watch.close();
         background.stop();
         outcome.map_err(|error| named(error, point))

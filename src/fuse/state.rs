@@ -21,6 +21,19 @@ pub struct State {
     reason: Mutex<Option<String>>,
     /// Requests from the kernel so far.
     pub requests: Requests,
+    pub maintenance: Maintenance,
+}
+
+/// What idle time was used for.
+#[derive(Debug, Default)]
+pub struct Maintenance {
+    /// Clusters of file data read over and compared with their checksums.
+    pub clusters_read: AtomicU64,
+    pub clusters_damaged: AtomicU64,
+    /// Times that all of them were.
+    pub passes: AtomicU64,
+    pub files_compressed: AtomicU64,
+    pub bytes_saved: AtomicU64,
 }
 
 /// Counts of what was asked.
@@ -67,6 +80,7 @@ impl State {
             now: AtomicU8::new(if read_only { READ_ONLY } else { WRITABLE }),
             reason: Mutex::new(None),
             requests: Requests::default(),
+            maintenance: Maintenance::default(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime};
 
 use fuser::{
@@ -15,6 +16,7 @@ use fuser::{
 };
 
 use super::attributes::Change;
+use super::kernel::{Job, Kernel};
 use super::options::Options;
 use super::state::{State, count};
 use crate::base::{Code, Error, Result};
@@ -36,6 +38,9 @@ pub struct Surface {
     pub(super) path: PathBuf,
     pub(super) view: View,
     pub(super) state: Arc<State>,
+    pub(super) kernel: Arc<Kernel>,
+    /// For what cannot be answered at once.
+    pub(super) aside: Sender<Job>,
     pub(super) options: Options,
 }
 
@@ -63,12 +68,17 @@ impl Surface {
 
     /// The number of an error, and a line in the log where it is not the caller's own doing.
     pub(super) fn errno(&self, error: &Error) -> Errno {
-        if matches!(error.code(), Code::Corrupt | Code::Io) {
-            count(&self.state.requests.errors);
-            log::error!("{error}");
-        }
-        Errno::from_i32(error.code().errno())
+        errno(&self.state, error)
     }
+}
+
+/// As [`Surface::errno`].
+pub(super) fn errno(state: &State, error: &Error) -> Errno {
+    if matches!(error.code(), Code::Corrupt | Code::Io) {
+        count(&state.requests.errors);
+        log::error!("{error}");
+    }
+    Errno::from_i32(error.code().errno())
 }
 
 /// The number for an inode that is gone although the kernel knows it: the map was put back to a
@@ -419,10 +429,7 @@ impl Filesystem for Surface {
         whence: i32,
         reply: ReplyLseek,
     ) {
-        match self.seek(ino.0, offset, whence) {
-            Ok(offset) => reply.offset(offset),
-            Err(errno) => reply.error(stale(errno)),
-        }
+        self.seek(ino.0, offset, whence, reply);
     }
 
     fn copy_file_range(

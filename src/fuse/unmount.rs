@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::mounts::{self, Mount};
 use crate::base::{Code, Error, Result};
+use crate::control::Client;
 use crate::storage::lockfile::{LockFile, LockOwner};
 
 /// How long closing a map may take before it is reported as still running.
@@ -74,6 +75,8 @@ fn holder(mount: &Mount) -> Option<LockOwner> {
 /// `NotFound` when nothing is mounted there; `Busy` naming who uses it; `Access`.
 pub(super) fn unmount(target: &Path, lazy: bool) -> Result<Gone> {
     let mount = find(target)?;
+    // Standing in it ourselves would keep it in use.
+    std::env::set_current_dir("/").map_err(Error::from)?;
     let bytes = mount.point.as_os_str().as_encoded_bytes();
     let was_dead = !mounts::answers(&mount.point);
     let owner = holder(&mount).filter(|_| !was_dead);
@@ -165,8 +168,14 @@ fn tell(mount: &Mount) -> Value {
     facts
 }
 
-fn ask(_socket: &Path) -> Option<serde_json::Map<String, Value>> {
-    None
+/// What the process itself says, if it answers at once.
+fn ask(socket: &Path) -> Option<serde_json::Map<String, Value>> {
+    let mut client = Client::connect(socket).ok()?;
+    client.set_timeout(Some(Duration::from_secs(5))).ok()?;
+    match client.call("status", &json!({}), &mut |_, _| true).ok()? {
+        Value::Object(members) => Some(members),
+        _ => None,
+    }
 }
 
 fn paragraph(facts: &Value) -> String {

@@ -15,7 +15,6 @@ fn map(width: u32, bytes: usize) -> Fs {
         entropy: Arc::new(SystemEntropy),
         check_node: node::check,
         budget: Budget::of(8 << 20),
-        band_cache: 1 << 20,
     };
     let new =
         NewMap { width, uuid: None, parity: true, label: Vec::new(), first_object: FIRST_OBJECT };

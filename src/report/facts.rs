@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Number;
 use crate::base::Result;
+use crate::base::cache::CacheFigures;
 use crate::base::limits::{CLUSTER, MAX_NAME};
 use crate::fs::recompress::Rewritten;
 use crate::fs::snapshot::Snapshot;
@@ -117,7 +118,7 @@ impl Info {
             bytes: counters.bytes.into(),
             snapshots: fs.snapshots()?.len(),
             generation: state.generation.into(),
-            cache_bytes: fs.block_figures().2.into(),
+            cache_bytes: fs.cache_figures().iter().map(|cache| cache.bytes).sum::<u64>().into(),
             recovered: store.was_recovered(),
             limits: Limits {
                 libpng_rows: height > LIBPNG_ROWS,
@@ -188,15 +189,15 @@ pub struct Stats {
 impl Stats {
     pub fn of(fs: &Fs) -> Stats {
         let store = fs.store();
-        let (hits, misses, bytes) = fs.block_figures();
-        let (page_hits, page_misses, pages) = store.cache_figures();
+        let caches = fs.cache_figures();
+        let sum = |part: fn(&CacheFigures) -> u64| caches.iter().map(part).sum::<u64>().into();
         let meter = &store.meter;
         Stats {
             cache: CacheInfo {
-                hits: (hits + page_hits).into(),
-                misses: (misses + page_misses).into(),
-                evictions: fs.evictions().into(),
-                bytes: (bytes + pages * CLUSTER as u64).into(),
+                hits: sum(|cache| cache.hits),
+                misses: sum(|cache| cache.misses),
+                evictions: sum(|cache| cache.evictions),
+                bytes: sum(|cache| cache.bytes),
                 budget: fs.cache_budget().into(),
             },
             reads: meter.clusters_read.get().into(),
@@ -230,26 +231,18 @@ pub struct CacheReport {
 
 impl CacheReport {
     pub fn of(fs: &Fs) -> CacheReport {
-        let (hits, misses, bytes) = fs.block_figures();
-        let budget = fs.cache_budget();
-        let blocks = CacheInfo {
-            hits: hits.into(),
-            misses: misses.into(),
-            evictions: fs.evictions().into(),
-            bytes: bytes.into(),
-            budget: (budget / 4).into(),
+        let figure = |cache: &CacheFigures| CacheFigure {
+            name: cache.name,
+            figures: CacheInfo {
+                hits: cache.hits.into(),
+                misses: cache.misses.into(),
+                evictions: cache.evictions.into(),
+                bytes: cache.bytes.into(),
+                budget: cache.budget.into(),
+            },
         };
-        let (hits, misses, pages) = fs.store().cache_figures();
-        let pages = CacheInfo {
-            hits: hits.into(),
-            misses: misses.into(),
-            evictions: misses.saturating_sub(pages).into(),
-            bytes: (pages * CLUSTER as u64).into(),
-            budget: (budget / 8).into(),
-        };
-        let named = |(name, figures)| CacheFigure { name, figures };
-        let caches = [("blocks", blocks), ("pages", pages)].map(named).into();
-        CacheReport { budget: budget.into(), caches }
+        let caches = fs.cache_figures().iter().map(figure).collect();
+        CacheReport { budget: fs.cache_budget().into(), caches }
     }
 }
 

@@ -46,6 +46,12 @@ pub trait Storage: Shareable {
     /// `NoSpace`, `ReadOnly` or `Io`.
     fn set_len(&self, len: u64) -> Result<()>;
 
+    /// A hint that these bytes are read next, so that a disk may begin to fetch them. May do
+    /// nothing, and never fails.
+    fn will_need(&self, offset: u64, len: u64) {
+        let _ = (offset, len);
+    }
+
     /// The memory behind this storage, where it is plain memory: lets the container copy tile
     /// rows without a call per row.
     fn as_memory(&self) -> Option<&mem::MemStorage> {

@@ -41,7 +41,6 @@ fn store() -> Store {
         entropy: Arc::new(Still),
         check_node: node::check,
         budget: Budget::of(1 << 20),
-        band_cache: 0,
     };
     Store::create(Arc::new(MemStorage::new()), None, new, environment).unwrap()
 }

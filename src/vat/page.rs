@@ -60,6 +60,32 @@ pub fn read(page: &[u8; CLUSTER], offset: usize) -> Result<Record> {
     Record::from_bytes(bytes)
 }
 
+/// The page without the zeros at its end, as it is kept in memory: a small sheet fills an eighth
+/// of its page.
+pub fn trimmed(page: &[u8; CLUSTER]) -> Vec<u8> {
+    let end = page.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
+    page[..end].to_vec()
+}
+
+/// The page that [`trimmed`] made shorter.
+pub fn restored(trimmed: &[u8]) -> [u8; CLUSTER] {
+    let mut page = [0; CLUSTER];
+    page[..trimmed.len()].copy_from_slice(trimmed);
+    page
+}
+
+/// As [`read`], from a page that was [`trimmed`].
+///
+/// # Errors
+/// As [`read`].
+pub fn read_trimmed(bytes: &[u8], offset: usize) -> Result<Record> {
+    let mut record = [0; Record::SIZE];
+    let there = bytes.get(offset..).unwrap_or_default();
+    let length = there.len().min(Record::SIZE);
+    record[..length].copy_from_slice(&there[..length]);
+    Record::from_bytes(record)
+}
+
 /// Replaces the record at `offset` and marks the page's parity stale.
 pub fn write(page: &mut [u8; CLUSTER], offset: usize, record: Record) {
     page[offset..offset + Record::SIZE].copy_from_slice(&record.to_bytes());

@@ -158,6 +158,29 @@ impl Live {
         Ok(())
     }
 
+    /// Tells the storage which bands a read of these runs will want; those in the cache are left
+    /// out, and bands that follow each other are named together.
+    pub(super) fn announce(&self, runs: &[(u64, u32)]) {
+        let geometry = self.geometry();
+        if self.storage.as_memory().is_some() {
+            return;
+        }
+        let mut bands = Vec::new();
+        for &(first, count) in runs {
+            if geometry.check_run(first, u64::from(count)).is_ok() {
+                let clusters = first..first + u64::from(count);
+                bands.extend(clusters.map(|cluster| geometry.band_of(cluster)));
+            }
+        }
+        bands.sort_unstable();
+        bands.dedup();
+        bands.retain(|&band| !self.cache.holds(band));
+        for run in bands.chunk_by(|a, b| a + 1 == *b) {
+            let len = run.len() as u64 * geometry.band_len() as u64;
+            self.storage.will_need(geometry.band_offset(run[0]), len);
+        }
+    }
+
     /// Reads the tiles of several bands that follow each other by one call over all of them.
     /// `false`, with nothing read, where that would move much more than it saves calls, or where
     /// the cache may help.
@@ -174,7 +197,7 @@ impl Live {
         if bands == 1
             || span > LONGEST_CALL
             || !dense
-            || (first..=last).any(|band| self.cache.get(band).is_some())
+            || (first..=last).any(|band| self.cache.holds(band))
         {
             return Ok(false);
         }
