@@ -136,6 +136,8 @@ fn between_processes(ground: &Ground, kind: &str) {
         assert_eq!(refused, Err(Errno::AGAIN));
         drop(file);
         lock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
+    } else {
+        drop(file);
     }
     mounted.finish();
 }

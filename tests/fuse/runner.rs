@@ -219,6 +219,9 @@ fn run_apart(test: &Test, folder: &Path) -> (Result<Done, String>, String) {
             .spawn()
             .map_err(wrong)?;
         let on_time = wait(&mut child, Duration::from_secs(test.seconds)).map_err(wrong)?;
+        if on_time.is_none() {
+            drop(fs::write(folder.join("hung.daemon.log"), where_they_wait(folder)));
+        }
         if on_time.is_none()
             && let Some(group) = Pid::from_raw(child.id().cast_signed())
         {
@@ -287,27 +290,52 @@ pub fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitSt
     }
 }
 
-/// Ends every process that names the folder of a test in its arguments, and takes away every mount
-/// below it. The folder's name holds the runner's process number, so it is nobody else's.
-fn clean(folder: &Path) {
-    let name = folder.to_string_lossy();
-    for mount in mounts().iter().rev().filter(|mount| mount.point.starts_with(folder)) {
-        let _ = rustix::mount::unmount(&*mount.point, UnmountFlags::DETACH);
-    }
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let pid = entry.file_name().to_string_lossy().parse::<i32>().ok();
-        let Some(pid) = pid.filter(|pid| pid.unsigned_abs() != std::process::id()) else {
-            continue;
-        };
-        let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if String::from_utf8_lossy(&arguments).contains(&format!("{name}/"))
-            && let Some(pid) = Pid::from_raw(pid)
-        {
-            let _ = kill_process(pid, Signal::KILL);
+/// Processes, other than the runner, that name the folder of a test in their arguments. The
+/// folder's name holds the runner's process number, so it is nobody else's.
+fn processes_of(folder: &Path) -> Vec<Pid> {
+    let name = format!("{}/", folder.display());
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let is_named = |pid: &Pid| {
+        let path = format!("/proc/{}/cmdline", pid.as_raw_nonzero());
+        let bytes = fs::read(path).unwrap_or_default();
+        // Each argument ends with a slash, so that the folder itself is found as well.
+        let arguments = String::from_utf8_lossy(&bytes).replace('\0', "/ ");
+        pid.as_raw_nonzero().get().unsigned_abs() != std::process::id() && arguments.contains(&name)
+    };
+    entries
+        .filter_map(|entry| entry.file_name().to_str().and_then(|text| text.parse().ok()))
+        .filter_map(Pid::from_raw)
+        .filter(is_named)
+        .collect()
+}
+
+/// What every thread of a hanging test and of its helpers waits for, as far as we may know.
+fn where_they_wait(folder: &Path) -> String {
+    let mut text = String::new();
+    for pid in processes_of(folder) {
+        let base = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+        for task in fs::read_dir(base.join("task")).into_iter().flatten().flatten() {
+            let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+            let stack: Vec<String> = read("stack").lines().take(6).map(str::to_owned).collect();
+            let (name, place) = (read("comm"), read("wchan"));
+            text +=
+                &format!("{} {}: {place} {}\n", pid.as_raw_nonzero(), name.trim(), stack.join(" "));
         }
     }
-    // A mount may have come up between the two.
-    for mount in mounts().iter().rev().filter(|mount| mount.point.starts_with(folder)) {
-        let _ = rustix::mount::unmount(&*mount.point, UnmountFlags::DETACH);
+    text
+}
+
+/// Ends every process of a test, and takes away every mount below its folder.
+fn clean(folder: &Path) {
+    let detach = || {
+        for mount in mounts().iter().rev().filter(|mount| mount.point.starts_with(folder)) {
+            let _ = rustix::mount::unmount(&*mount.point, UnmountFlags::DETACH);
+        }
+    };
+    detach();
+    for pid in processes_of(folder) {
+        let _ = kill_process(pid, Signal::KILL);
     }
+    // A mount may have come up between the two.
+    detach();
 }

@@ -29,7 +29,9 @@ pub static TESTS: [Test; 5] = [
 fn names(client: &mut Client) -> Vec<String> {
     let listed = client.call("snapshot.list", &json!({}));
     let name = |one: &serde_json::Value| one["name"].as_str().map(str::to_owned);
-    listed.as_array().unwrap().iter().filter_map(name).collect()
+    let mut names: Vec<String> = listed.as_array().unwrap().iter().filter_map(name).collect();
+    names.sort();
+    names
 }
 
 fn snapshots_come_and_go(ground: &Ground) -> Done {
@@ -122,14 +124,18 @@ fn snapshots_hold_what_was_written(ground: &Ground) -> Done {
     let found = fs::read(mounted.path("file")).unwrap();
     assert_eq!(found.len(), content.len());
     assert!(found == content, "the content when the snapshot was taken");
-    // A file that is open over a restore is its own or gone, never a mixture.
+    // Who has the file open over its removal and return writes into it, into nothing, or not at
+    // all; but nobody reads a mixture of anything else.
+    const LATE: &[u8] = b"written through an old descriptor";
     let open = File::options().read(true).write(true).open(mounted.path("file")).unwrap();
     fs::remove_file(mounted.path("file")).unwrap();
     client.call("snapshot.restore", &json!({"name": "held"}));
-    drop(open.write_all_at(b"written through an old descriptor", 0));
+    drop(open.write_all_at(LATE, 0));
     drop(open);
-    content.truncate(content.len());
-    assert!(fs::read(mounted.path("file")).unwrap() == content);
+    let found = fs::read(mounted.path("file")).unwrap();
+    let untouched = found == content;
+    content[..LATE.len()].copy_from_slice(LATE);
+    assert!(untouched || found == content, "{} bytes of something else", found.len());
     mounted.finish();
     Done::Passed
 }

@@ -184,12 +184,18 @@ fn punched_holes_free_blocks(ground: &Ground) -> Done {
     let words: Vec<u8> = (0..MIB / 4).flat_map(|_| random.word().to_le_bytes()).collect();
     file.write_all_at(&words, 0).unwrap();
     file.sync_all().unwrap();
-    let full = file.metadata().unwrap().blocks() * 512;
+    // The kernel keeps the number of blocks until the file is closed.
+    let stored = |mut file: File| {
+        drop(file);
+        file = File::options().read(true).write(true).open(mounted.path("file")).unwrap();
+        (file.metadata().unwrap().blocks() * 512, file)
+    };
+    let (full, file) = stored(file);
     assert!(full >= 2 * MIB, "{full} bytes for two MiB of noise");
     let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     fallocate(&file, hole, 256 * KIB, MIB + 512 * KIB).unwrap();
     file.sync_all().unwrap();
-    let rest = file.metadata().unwrap().blocks() * 512;
+    let (rest, file) = stored(file);
     assert!(rest <= full - MIB, "{full} bytes became {rest}");
     check_stretches(&file, &[(0, 256 * KIB)], &[MIB]);
     drop(file);
@@ -291,7 +297,8 @@ fn statfs_is_sane(ground: &Ground) -> Done {
     assert!(about.f_bavail <= about.f_bfree);
     assert!(about.f_bavail * about.f_frsize > MIB, "there is room");
     assert_eq!(about.f_namemax, 255);
-    assert!(about.f_files > 0 && about.f_ffree > 0 && about.f_ffree <= about.f_files);
+    // None of both where there is no fixed number of them.
+    assert!(about.f_ffree <= about.f_files, "{} of {}", about.f_ffree, about.f_files);
     let mut random = ground.random();
     let words: Vec<u8> = (0..MIB).flat_map(|_| random.word().to_le_bytes()).collect();
     let mut file = create(&mounted.path("file"));

@@ -305,7 +305,12 @@ impl Sharer {
                     self.read += 1;
                 }
                 Err(error) => {
-                    assert!(error.kind() == ErrorKind::NotFound && !is_mine, "{name}: {error}");
+                    let known = self.mine.get(&name);
+                    assert!(
+                        error.kind() == ErrorKind::NotFound && !is_mine,
+                        "{name} is listed: {error}; it is {known:?}, the newest is {}",
+                        self.next
+                    );
                 }
             }
             assert!(seen.insert(name), "a name was listed twice");

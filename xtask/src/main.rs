@@ -7,6 +7,7 @@ mod bench;
 mod count;
 mod demo;
 mod docs;
+mod fuse;
 mod licences;
 mod npm;
 mod package;

@@ -71,6 +71,8 @@ pub fn optional_tools() {
             "a third one, which checks Adler-32",
         ),
         ("attr", has("which", &["setfattr"]), "extended attributes in build and extract"),
+        ("acl", has("which", &["setfacl"]), "access control lists on a mount"),
+        ("rsync", has("which", &["rsync"]), "copying to a mount and back"),
     ];
     let missing: Vec<_> = wanted.iter().filter(|(_, here, _)| !here).collect();
     if missing.is_empty() {

@@ -7,17 +7,18 @@ use std::time::Instant;
 use crate::bench::{self, print_table};
 use crate::count::{Checks, Counts};
 use crate::run::{Result, Tool, files, root, target};
-use crate::{docs, licences, npm, package, packed, setup, wasm};
+use crate::{docs, fuse, licences, npm, package, packed, setup, wasm};
 
 /// A suite: name, what it looks at, how it runs.
 type Suite = (&'static str, &'static str, fn() -> Result<Counts>);
 
 /// In the order they run: what fails fast comes first.
-const SUITES: [Suite; 14] = [
+const SUITES: [Suite; 15] = [
     ("format", "rustfmt on every Rust file", format),
     ("clippy", "clippy without warnings, native and wasm32", clippy),
     ("rust", "unit, property, crash and integration tests of the engine", rust),
     ("fuzz", "every fuzz target for a few seconds", fuzz),
+    ("fuse", "the mount: POSIX, programs, kills, faults (tests/fuse)", fuse::test),
     ("licences", "licences of all dependencies", || checked(licences::check)),
     ("wasm", "the wasm package: build, size budget, exports", || checked(wasm::check)),
     ("lint", "the linter on npm/", lint),
