@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use aetherflow::base::{Code, Error, Result};
 use aetherflow::control::{Client, Host, MAX_CONNECTIONS, MAX_REQUEST, Server, place};
-use aetherflow::fs::{ROOT, View};
+use aetherflow::fs::{Fs, ROOT, View};
 use aetherflow::map::{Map, Options};
 use aetherflow::storage::file::{FileStorage, Mode};
 use serde_json::{Value, json};
@@ -307,7 +307,7 @@ fn snapshots_hold_what_was_written_before() {
         true,
         &Options::default(),
     );
-    assert_eq!(again.unwrap().read(|fs| fs.snapshots()).unwrap().len(), 1);
+    assert_eq!(again.unwrap().read(Fs::snapshots).unwrap().len(), 1);
 }
 
 #[test]
