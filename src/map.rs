@@ -232,8 +232,21 @@ impl Map {
         body(&self.fs.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes, alone.
+    /// Changes, alone. Writes home afterwards what is due, while others go on.
     pub fn write<T>(&self, body: impl FnOnce(&mut Fs) -> T) -> T {
+        let (value, due) = self.change(|fs| {
+            let value = body(fs);
+            (value, fs.store.checkpoint_due() && fs.store.failure().is_none())
+        });
+        // Whoever has the turn writes home anyway.
+        if due && let Ok(_turn) = self.commits.try_lock() {
+            // What fails here is told by every change from now on.
+            let _ = self.write_home();
+        }
+        value
+    }
+
+    fn change<T>(&self, body: impl FnOnce(&mut Fs) -> T) -> T {
         body(&mut self.fs.write().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -259,19 +272,40 @@ impl Map {
 
     fn sync_with(&self, flush: impl FnOnce(&mut Fs) -> Result<()>) -> Result<()> {
         let _turn = self.commit_turn();
-        let prepared = self.write(|fs| {
+        if self.commit(flush)? { self.write_home() } else { Ok(()) }
+    }
+
+    /// One transaction, by the one whose turn it is. Returns whether a checkpoint is due.
+    fn commit(&self, flush: impl FnOnce(&mut Fs) -> Result<()>) -> Result<bool> {
+        let prepared = self.change(|fs| {
             if fs.store.is_read_only() {
                 return Ok(None);
             }
             flush(fs)?;
             fs.store.prepare()
         })?;
-        let Some(prepared) = prepared else { return Ok(()) };
+        let Some(prepared) = prepared else { return Ok(false) };
         let outcome = prepared.write();
-        self.write(|fs| {
+        self.change(|fs| {
             fs.store.finish(outcome)?;
-            if fs.store.checkpoint_due() { fs.checkpoint() } else { Ok(()) }
+            Ok(fs.store.checkpoint_due())
         })
+    }
+
+    /// A checkpoint, by the one whose turn it is. Most pages go home while everybody goes on, the
+    /// rest while readers and changes in memory do.
+    fn write_home(&self) -> Result<()> {
+        if let Some(homing) = self.change(|fs| fs.store.prepare_homing()) {
+            let outcome = homing.write();
+            self.change(|fs| fs.store.finish_homing(outcome))?;
+        }
+        let checkpoint = self.change(|fs| {
+            fs.fold_heat()?;
+            fs.store.prepare_checkpoint()
+        })?;
+        let Some(checkpoint) = checkpoint else { return Ok(()) };
+        let outcome = checkpoint.write();
+        self.change(|fs| fs.store.finish_checkpoint(outcome))
     }
 
     /// Writes everything home: afterwards the file alone is the map.
@@ -280,7 +314,8 @@ impl Map {
     /// `NoSpace`, `Io`, `Poisoned`.
     pub fn checkpoint(&self) -> Result<()> {
         let _turn = self.commit_turn();
-        self.write(Fs::checkpoint)
+        self.commit(|fs| fs.flush_all(false))?;
+        self.write_home()
     }
 
     /// Closes the map: everything is durable, parity is up to date, and the file is a strictly
@@ -290,7 +325,7 @@ impl Map {
     /// `NoSpace`, `Io`, `Poisoned`.
     pub fn close(&self) -> Result<()> {
         let _turn = self.commit_turn();
-        self.write(Fs::close)
+        self.change(Fs::close)
     }
 
     /// The file of a map in memory, closed in between.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use aetherflow::base::Code;
+use aetherflow::base::env::{Clock, Timestamp};
+use aetherflow::check::scrub::scrub_band;
 use aetherflow::container::live::read_geometry;
-use aetherflow::fs::ops::{Owner, Rename};
+use aetherflow::fs::ops::{Attributes, Owner, Rename};
 use aetherflow::fs::{Compression, FileType, Fs, ROOT, Settings, View};
 use aetherflow::map::{Map, Options};
 use aetherflow::storage::Storage;
@@ -265,4 +267,107 @@ fn a_map_with_a_log_recovers_what_was_synced() {
         assert!(get(&again, *ino) == *data);
     }
     again.close().unwrap();
+}
+
+/// A clock that moves on by a second at every look.
+struct Ticking(std::sync::atomic::AtomicI64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        let seconds = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Timestamp { seconds, nanos: 0 }
+    }
+}
+
+#[test]
+fn times_of_what_a_cache_writes_back_are_the_caches() {
+    let clock = Arc::new(Ticking(1_000_000.into()));
+    let map = Map::create(&Options::with_clock(clock)).unwrap();
+    let ino = put(&map, ROOT, "file", b"before");
+    map.sync().unwrap();
+    let written = map.read(|fs| fs.stat(View::Head, ino)).unwrap();
+    map.write(|fs| fs.write_back(ino, 0, b"after!")).unwrap();
+    let buffered = map.read(|fs| fs.stat(View::Head, ino)).unwrap();
+    assert_eq!(buffered.modified, written.modified);
+    // What the cache says then holds, whether the data has a place by that time or not.
+    let said = Timestamp { seconds: 77, nanos: 5 };
+    let times = Attributes { modified: Some(said), changed: Some(said), ..Attributes::default() };
+    map.write(|fs| fs.set_attributes(ino, times)).unwrap();
+    assert_eq!(map.read(|fs| fs.stat(View::Head, ino)).unwrap().modified, said);
+    map.sync().unwrap();
+    let flushed = map.read(|fs| fs.stat(View::Head, ino)).unwrap();
+    assert_eq!((flushed.modified, get(&map, ino)), (said, b"after!".to_vec()));
+    // A write that is not written back has a time of its own again.
+    map.write(|fs| fs.write(ino, 0, b"direct")).unwrap();
+    assert!(map.read(|fs| fs.stat(View::Head, ino)).unwrap().modified > written.modified);
+}
+
+#[test]
+fn a_held_inode_outlives_its_name_until_the_last_holder_is_gone() {
+    let map = Map::create(&options(Compression::Off)).unwrap();
+    let ino = put(&map, ROOT, "file", &noise(1, 10_000));
+    // As two lookups do, under the reader's lock.
+    map.read(|fs| {
+        fs.retain(ino);
+        fs.retain(ino);
+    });
+    map.write(|fs| fs.unlink(ROOT, b"file")).unwrap();
+    assert!(map.read(|fs| fs.is_orphan(ino)));
+    assert_eq!(get(&map, ino), noise(1, 10_000));
+    assert!(!map.read(|fs| fs.holds().subtract(ino, 1)));
+    map.write(|fs| fs.reap_if_unheld(ino)).unwrap();
+    assert_eq!(get(&map, ino), noise(1, 10_000));
+    assert!(map.read(|fs| fs.holds().subtract(ino, 1)));
+    map.write(|fs| fs.reap_if_unheld(ino)).unwrap();
+    let gone = map.read(|fs| fs.stat(View::Head, ino)).unwrap_err();
+    assert_eq!(gone.code(), Code::NotFound);
+    assert!(map.read(|fs| fs.holds().is_empty()));
+}
+
+#[test]
+fn idle_time_finds_what_is_worth_compressing_and_what_is_damaged() {
+    let storage = Arc::new(MemStorage::new());
+    let map = Map::create_on(
+        Arc::clone(&storage) as Arc<dyn Storage>,
+        Some(Arc::new(MemStorage::new())),
+        &options(Compression::Off),
+    )
+    .unwrap();
+    let plain = put(&map, ROOT, "text", &text(1, 200_000));
+    put(&map, ROOT, "noise", &noise(2, 200_000));
+    map.sync().unwrap();
+    // What the policy leaves alone is left alone.
+    let found = |from| map.read(|fs| fs.next_to_compress(from)).unwrap();
+    assert_eq!(found(0), (None, None));
+    map.write(|fs| {
+        fs.configure(Settings { compression: Compression::All, ..fs.settings().clone() })
+    })
+    .unwrap();
+    let (first, next) = found(0);
+    assert_eq!(first, Some(plain));
+    assert_eq!(found(next.unwrap()), (None, None));
+    map.write(|fs| fs.compress_file(plain, 3)).unwrap();
+    assert_eq!(found(0), (None, None));
+    assert_eq!(get(&map, plain), text(1, 200_000));
+
+    map.checkpoint().unwrap();
+    let bands = map.read(|fs| fs.store().geometry().bands());
+    let scrub = || -> (u64, usize) {
+        (0..bands).fold((0, 0), |(clusters, damaged), band| {
+            let band = map.read(|fs| scrub_band(fs, band)).unwrap();
+            (clusters + band.clusters, damaged + band.damaged.len())
+        })
+    };
+    let (clusters, damaged) = scrub();
+    assert!(clusters > 50 && damaged == 0);
+    let mut at = None;
+    let name = noise(2, 200_000);
+    let bytes = storage.to_vec().unwrap();
+    for offset in 0..bytes.len() - 64 {
+        if bytes[offset..offset + 64] == name[..64] {
+            at = Some(offset as u64);
+        }
+    }
+    storage.write_at(at.unwrap(), &[!name[0]]).unwrap();
+    assert_eq!(scrub(), (clusters, 1));
 }

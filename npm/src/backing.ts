@@ -42,7 +42,8 @@ export interface Backing {
   release(clean: boolean): void;
 }
 
-function realPathOf(given: string): string {
+/** The absolute path that `given` means, symbolic links resolved; the file need not exist. */
+export function realPathOf(given: string): string {
   try {
     return fs.realpathSync(given);
   } catch (error) {

@@ -7,6 +7,21 @@ export type { FileMapOptions, MapOptions, ProgressOptions } from './map.js';
 export type { BackingOptions, OpenMode } from './backing.js';
 export { AetherFlowError } from './errors.js';
 export { lockHolder, type LockRecord } from './lock.js';
+export { mountMap, type MountedMap, type MountOptions } from './mount/mount.js';
+export {
+  listMounts,
+  unmountMap,
+  type MountInfo,
+  type Unmounted,
+  type UnmountOptions,
+} from './mount/unmount.js';
+export {
+  ControlClient,
+  type CallOptions,
+  type ConnectOptions,
+  type Greeting,
+} from './mount/control.js';
+export { findHelper } from './mount/helper.js';
 export { version } from './wasm.js';
 export type { Attributes, LinkOptions } from './attributes.js';
 export type { Snapshots } from './snapshots.js';

@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { hostname } from 'node:os';
 import { AetherFlowError } from './errors.js';
+import { mountPointOf } from './mount/table.js';
 
 /** What the lock file says. */
 export interface LockRecord {
@@ -31,6 +32,8 @@ export interface LockRecord {
   since: string;
 }
 
+/** The program that mounts maps. */
+const MOUNTER = 'aetherflow-fuse';
 /** A lock file without readable content is someone's crash once it is this old, in ms. */
 const UNREADABLE_AGE = 10_000;
 const ATTEMPTS = 32;
@@ -144,8 +147,18 @@ export function lockHolder(path: string): LockRecord | undefined {
   return judgement.kind === 'held' ? judgement.holder : undefined;
 }
 
-/** The error for a map that is in use. */
+/** The error for a map that is in use; the reason is 'mounted' where a directory shows it. */
 export function lockedError(path: string, holder: LockRecord | undefined): AetherFlowError {
+  const serves = holder !== undefined && (holder.socket !== null || holder.program === MOUNTER);
+  const mountPoint = serves ? mountPointOf(path) : undefined;
+  if (serves && mountPoint !== undefined) {
+    return new AetherFlowError('EBUSY', {
+      syscall: 'open',
+      path,
+      reason: 'mounted',
+      sentence: `the map is mounted at ${mountPoint} (process ${holder.pid})`,
+    });
+  }
   const who =
     holder === undefined
       ? 'another process that is just taking it'

@@ -6,6 +6,7 @@
  */
 
 import * as fs from 'node:fs';
+import { dirname } from 'node:path';
 import type { HostStorage } from './contract.js';
 
 function endOfFile(offset: number, length: number): Error {
@@ -119,10 +120,8 @@ export class LogStorage implements HostStorage {
 
 /** Makes a new or renamed name in the directory of `path` durable, where the system can. */
 export function syncDirectory(path: string): void {
-  const slash = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'));
-  const directory = slash < 0 ? '.' : path.slice(0, slash + 1);
   try {
-    const descriptor = fs.openSync(directory, 'r');
+    const descriptor = fs.openSync(dirname(path), 'r');
     try {
       fs.fsyncSync(descriptor);
     } finally {

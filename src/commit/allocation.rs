@@ -62,6 +62,8 @@ impl Store {
 
     /// Adds sheets: an eighth of what there is, at least one. Stays when the operation is undone.
     fn grow(&mut self) -> Result<()> {
+        // A checkpoint under way writes the picture's end as it is.
+        self.settle_in_flight()?;
         let live = self
             .live
             .clone()

@@ -93,6 +93,10 @@ impl Store {
     /// it will be written: recovery then knows which checksums of the picture to mend.
     pub(super) fn declare(&mut self, runs: &[(u64, u32)]) -> Result<()> {
         let Some(live) = self.live.clone() else { return Ok(()) };
+        if self.checkpoint.is_some() {
+            // It has counted every band as it found it.
+            self.settle_in_flight()?;
+        }
         if self.log.is_none() {
             live.declare(runs)?;
             return Ok(());

@@ -64,12 +64,14 @@ pub(super) struct DirtyPage {
     pub(super) operation: u64,
     /// Whether it differs from what the log has.
     pub changed: bool,
+    /// Whether it was written home ahead of a checkpoint.
+    pub at_home: bool,
 }
 
 impl DirtyPage {
     /// A page found in the log on opening.
     pub(super) fn recovered(page: Arc<Page>, kind: PageKind) -> DirtyPage {
-        DirtyPage { page, logged: None, kind, operation: 0, changed: false }
+        DirtyPage { page, logged: None, kind, operation: 0, changed: false, at_home: false }
     }
 }
 
@@ -194,6 +196,10 @@ pub struct Store {
     pub(super) twin_is_old: bool,
     /// A transaction handed out by [`Store::prepare`] that [`Store::finish`] has not heard of.
     pub(super) in_flight: Option<super::transaction::Prepared>,
+    /// Pages that [`Store::finish_homing`] has not heard of.
+    pub(super) homing: Option<super::checkpoint::Homing>,
+    /// A checkpoint that [`Store::finish_checkpoint`] has not heard of.
+    pub(super) checkpoint: Option<super::checkpoint::Checkpoint>,
     pub meter: Meter,
 }
 
@@ -239,6 +245,8 @@ impl Store {
             recovered: false,
             twin_is_old: false,
             in_flight: None,
+            homing: None,
+            checkpoint: None,
             meter: Meter::default(),
             clusters: parts.clusters,
             live: parts.live,
@@ -502,6 +510,7 @@ impl Store {
         }
         if !dirty.changed {
             dirty.changed = true;
+            dirty.at_home = false;
             self.unlogged.push(cluster);
         }
         Ok(Arc::make_mut(&mut dirty.page))
@@ -518,7 +527,14 @@ impl Store {
     pub(super) fn insert_dirty(&mut self, cluster: u64, page: Arc<Page>, kind: PageKind) {
         let before = self.dirty.insert(
             cluster,
-            DirtyPage { page, logged: None, kind, operation: self.operation, changed: true },
+            DirtyPage {
+                page,
+                logged: None,
+                kind,
+                operation: self.operation,
+                changed: true,
+                at_home: false,
+            },
         );
         self.data_pages += usize::from(kind == PageKind::Data);
         self.data_pages -=

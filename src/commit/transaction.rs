@@ -101,13 +101,18 @@ impl Store {
         Ok(Some(prepared))
     }
 
-    /// Waits for a transaction that somebody else is carrying to the disk, or carries it there.
+    /// Waits for a transaction or a checkpoint that somebody else is carrying to the disk, or
+    /// carries it there.
     /// Whatever is appended to the log, and every checkpoint, must come after it: frames are
     /// valid only behind those they were built behind, and a checkpoint starts a new log.
     ///
     /// # Errors
     /// The transaction's own.
     pub(super) fn settle_in_flight(&mut self) -> Result<()> {
+        if let Some(checkpoint) = self.checkpoint.clone() {
+            let outcome = checkpoint.write();
+            self.finish_checkpoint(outcome)?;
+        }
         match self.in_flight.clone() {
             Some(prepared) => {
                 let outcome = prepared.write();
@@ -157,6 +162,12 @@ impl Store {
     /// Whether the log or the dirty pages have grown so far that a checkpoint is due.
     pub fn checkpoint_due(&self) -> bool {
         self.dirty.len() * CLUSTER > self.budget.dirty || self.log_len() > self.budget.log
+    }
+
+    /// Whether they have grown so much further that nothing else may come before it.
+    pub fn checkpoint_overdue(&self) -> bool {
+        self.dirty.len() * CLUSTER > self.budget.dirty / 2 * 3
+            || self.log_len() > self.budget.log / 2 * 3
     }
 
     /// Gives every changed page its checksums; returns their clusters in ascending order.
@@ -244,7 +255,7 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::base::env::{Clock, Entropy, Timestamp};
     use crate::commit::open::{Environment, NewMap};
@@ -267,7 +278,7 @@ mod tests {
         }
     }
 
-    fn environment() -> Environment {
+    pub fn environment() -> Environment {
         Environment {
             clock: Arc::new(Counting(0.into())),
             entropy: Arc::new(Counting(0.into())),
@@ -276,7 +287,7 @@ mod tests {
         }
     }
 
-    fn node(store: &mut Store) -> u64 {
+    pub fn node(store: &mut Store) -> u64 {
         store.atomically(Store::new_node).unwrap()
     }
 

@@ -228,7 +228,7 @@ impl Fs {
 
     /// Writes observed reads into the table: each doubling of the reads since the last time is
     /// one step of heat. Only when something else is written anyway.
-    fn fold_heat(&mut self) -> Result<()> {
+    pub(crate) fn fold_heat(&mut self) -> Result<()> {
         let heat = std::mem::take(&mut *self.heat.lock().unwrap_or_else(PoisonError::into_inner));
         self.store.atomically(|store| {
             for (first, reads) in heat {

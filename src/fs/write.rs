@@ -69,13 +69,15 @@ impl Fs {
         }
     }
 
-    /// Commits when much space waits for it to be used again, and writes home what is due.
+    /// Commits when much space waits for it to be used again, and writes home what is overdue:
+    /// what is merely due is the business of the map above, which need not keep others
+    /// waiting for it.
     pub(super) fn commit_if_wasteful(&mut self) -> Result<()> {
         const WAITING: u64 = 16 << 20;
         if self.store.freed_clusters() * crate::base::limits::CLUSTER as u64 > WAITING {
             self.store.commit()?;
         }
-        if self.store.checkpoint_due() {
+        if self.store.checkpoint_overdue() {
             self.fold_heat()?;
             self.store.checkpoint()?;
         }

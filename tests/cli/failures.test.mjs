@@ -278,3 +278,10 @@ test('saved again by another program: whole; resized: 3', (t) => {
   pillow('i.resize((i.width // 2, i.height // 2))');
   fails(3, ['ls', other]);
 });
+
+test('a map with a backslash in its name', (t) => {
+  const map = path.join(scratch(t), 'back\\slash.rts.png');
+  ok(['create', map]);
+  ok(['put', map, '-', '/x'], { input: 'x' });
+  assert.equal(ok(['cat', map, '/x']).stdout, 'x');
+});

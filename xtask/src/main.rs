@@ -10,6 +10,7 @@ mod docs;
 mod fuse;
 mod licences;
 mod npm;
+mod package;
 mod packed;
 mod run;
 mod setup;
@@ -25,7 +26,7 @@ cargo xtask COMMAND
   test [SUITE...]  run every suite, or the named ones; `test --list` names them
   wasm             build the wasm package into pkg/
   npm              install and build the npm package in npm/ (builds pkg/ first)
-  pack-npm         both packages as tarballs in target/npm
+  package          the npm packages, and the one with the native program, as tarballs in target/npm
   bench [NAME...]  run the benchmarks and print one table of figures; after one name its options,
                    such as `bench fuse --quick --only map,native --rows cold --json FILE`
   help             this page
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         Some("test") => return suites::run(&rest),
         Some("wasm") => wasm::build(),
         Some("npm") => npm::build(),
-        Some("pack-npm") => npm::pack().map(drop),
+        Some("package") => package::pack().map(drop),
         Some("bench") => bench::run(&rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

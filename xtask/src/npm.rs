@@ -1,9 +1,6 @@
-//! The npm side: install once per lock file, build, pack.
+//! The npm side: install once per lock file, build.
 
-use std::fs;
-use std::path::PathBuf;
-
-use crate::run::{Result, Stamp, Tool, empty_folder, fingerprint, read, root, step, write};
+use crate::run::{Result, Stamp, Tool, fingerprint, root, step};
 use crate::wasm;
 
 const MANIFESTS: [&str; 3] = ["package.json", "package-lock.json", "npm/package.json"];
@@ -50,46 +47,4 @@ pub fn build() -> Result {
         Tool::npm().args(["run", "build", "--workspace", "npm"]).run()
     })?;
     stamp.set(&inputs)
-}
-
-/// Packs both packages and returns the tarballs.
-pub fn pack() -> Result<Vec<PathBuf>> {
-    build()?;
-    step("pack both packages", || {
-        let folder = empty_folder("npm")?;
-        for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
-            write(&root().join("npm").join(licence), &read(&root().join(licence))?)?;
-        }
-        Tool::npm()
-            .args([
-                "pack",
-                "--silent",
-                "--workspace",
-                "pkg",
-                "--workspace",
-                "npm",
-                "--pack-destination",
-            ])
-            .args([&folder])
-            .run()?;
-        let mut tarballs: Vec<PathBuf> = fs::read_dir(&folder)
-            .map_err(|error| format!("cannot read {}: {error}", folder.display()))?
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "tgz"))
-            .collect();
-        tarballs.sort();
-        if tarballs.len() != 2 {
-            return Err(format!(
-                "expected two tarballs in {}, found {}",
-                folder.display(),
-                tarballs.len()
-            ));
-        }
-        for tarball in &tarballs {
-            let bytes = fs::metadata(tarball).map_or(0, |data| data.len());
-            println!("    {} ({} KB)", tarball.display(), bytes / 1000);
-        }
-        Ok(tarballs)
-    })
 }

@@ -1,12 +1,13 @@
-//! The packed suite: both tarballs installed into an empty folder, and used without Rust in reach.
+//! The packed suite: the tarballs installed into an empty folder, and used without Rust in reach.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
 use crate::count::Checks;
-use crate::npm;
+use crate::package;
 use crate::run::{Result, Tool, read, write};
+use crate::setup;
 
 /// A search path without the folders that hold cargo or rustc.
 fn path_without_rust() -> OsString {
@@ -25,7 +26,7 @@ fn same(left: &Path, right: &Path) -> Result {
 
 /// Runs the suite.
 pub fn check(checks: &mut Checks) {
-    let tarballs = match npm::pack() {
+    let tarballs = match package::pack() {
         Ok(tarballs) => tarballs,
         Err(why) => return checks.note("pack", Err(why)),
     };
@@ -95,7 +96,43 @@ fn use_packages(checks: &mut Checks, tarballs: &[std::path::PathBuf], folder: &P
         .and_then(|_| same(&tree.join("folder/text.txt"), &folder.join("out/folder/text.txt")))
         .and_then(|()| same(&tree.join("empty"), &folder.join("out/empty")));
     checks.note("extract", extracted);
+    mount(checks, folder, &text, &cli);
     Ok(())
+}
+
+/// A map is mounted by the program that npm installed, and used as a directory.
+fn mount(
+    checks: &mut Checks,
+    folder: &Path,
+    text: &[u8],
+    cli: &dyn Fn(&str, &[&str]) -> Result<String>,
+) {
+    if !cfg!(target_os = "linux") || !Path::new("/dev/fuse").exists() {
+        return checks.skip("mount", "there is no /dev/fuse here");
+    }
+    if !setup::is_root() && !setup::has("fusermount3", &["--version"]) {
+        return checks.skip("mount", "only root mounts without fusermount3 (package fuse3)");
+    }
+    let (directory, copy) = (folder.join("mounted"), folder.join("mounted/copy"));
+    let used = fs::create_dir(&directory)
+        .map_err(|error| error.to_string())
+        .and_then(|()| cli("aetherflow", &["mount", "map.rts.png", "mounted"]))
+        .and_then(|_| {
+            let used =
+                same(&folder.join("tree/folder/text.txt"), &directory.join("folder/text.txt"))
+                    .and_then(|()| write(&copy, text))
+                    .and_then(|()| {
+                        cli("aetherflow", &["snapshot", "create", "map.rts.png", "one"])
+                    });
+            // Whatever went wrong inside, nothing stays mounted.
+            let unmounted = cli("aetherflow", &["unmount", "mounted"]);
+            used.and(unmounted)
+        });
+    checks.note("mount, use, unmount", used.map(drop));
+    let kept = cli("aetherflow", &["cat", "map.rts.png", "/copy"]).and_then(|output| {
+        if output.as_bytes() == text { Ok(()) } else { Err("other bytes came back".into()) }
+    });
+    checks.note("what was written is in the map", kept);
 }
 
 #[cfg(test)]

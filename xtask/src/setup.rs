@@ -100,6 +100,6 @@ pub fn optional_tools() {
     }
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     Tool::new("id").args(["-u"]).output().is_ok_and(|id| id.trim() == "0")
 }

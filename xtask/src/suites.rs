@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::bench::{self, print_table};
 use crate::count::{Checks, Counts};
 use crate::run::{Result, Tool, files, root, target};
-use crate::{docs, fuse, licences, npm, packed, setup, wasm};
+use crate::{docs, fuse, licences, npm, package, packed, setup, wasm};
 
 /// A suite: name, what it looks at, how it runs.
 type Suite = (&'static str, &'static str, fn() -> Result<Counts>);
@@ -25,7 +25,7 @@ const SUITES: [Suite; 15] = [
     ("types", "the TypeScript compiler on npm/", types),
     ("node", "the npm library in memory and on files (tests/js)", || node_tests("tests/js")),
     ("cli", "the command line end to end (tests/cli)", || node_tests("tests/cli")),
-    ("packed", "both tarballs in an empty folder, without Rust", || checked(packed::check)),
+    ("packed", "the tarballs in an empty folder, without Rust; a mount", || checked(packed::check)),
     ("docs", "links and marked snippets of every page", || checked(docs::check)),
     ("demo", "cargo xtask demo", || {
         Ok(Counts::one(crate::demo::run().map_err(|why| eprintln!("{why}")).is_ok()))
@@ -229,7 +229,10 @@ fn node_tests(folder: &str) -> Result<Counts> {
     if tests.is_empty() {
         return Err(format!("there are no tests in {folder}/"));
     }
-    let (success, output) =
-        Tool::node().args(["--test", "--test-reporter=spec"]).args(tests).tee()?;
+    let mut node = Tool::node().args(["--test", "--test-reporter=spec"]).args(tests);
+    if let Some(program) = package::program_for_tests()? {
+        node = node.env("AETHERFLOW_FUSE", program);
+    }
+    let (success, output) = node.tee()?;
     Ok(Counts::from_node_test(&output).with_end(success))
 }

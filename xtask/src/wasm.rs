@@ -99,7 +99,7 @@ fn fill_template() -> Result {
     let template = root().join("pkg-template");
     let entries =
         fs::read_dir(&template).map_err(|error| format!("cannot read pkg-template/: {error}"))?;
-    for entry in entries.flatten() {
+    for entry in entries.flatten().filter(|entry| entry.path().is_file()) {
         let mut bytes = read(&entry.path())?;
         if entry.file_name() == "package.json" {
             let text = String::from_utf8_lossy(&bytes);

@@ -30,9 +30,9 @@ async function main(): Promise<void> {
     .configureHelp({ subcommandTerm: (inner) => inner.name() })
     .showSuggestionAfterError(true);
   const wanted = words[0] === 'help' ? words[1] : words.find((word) => !word.startsWith('-'));
-  for (const { name, summary, group, load } of COMMANDS) {
+  for (const { name, summary, group, load, alias } of COMMANDS) {
     const made =
-      name === wanted
+      name === wanted || (alias !== undefined && alias === wanted)
         ? (await load()).define()
         : command(name, summary, { examples: [], exits: [] });
     made.summary(summary).helpGroup(`${group}:`).configureOutput({ writeOut: printOut });
@@ -82,7 +82,9 @@ function usageFailure(error: CommanderError): Failure {
     .replace(/^error: /u, '')
     .replace(/\n/gu, ' ')
     .trim();
-  const name = words.find((word) => COMMANDS.some((entry) => entry.name === word));
+  const name = words.find((word) =>
+    COMMANDS.some((entry) => entry.name === word || entry.alias === word),
+  );
   const help = name === undefined ? 'aetherflow --help' : `aetherflow ${name} --help`;
   return new Failure(EXIT.usage, 'wrong usage', '', message, `see \`${help}\``);
 }

@@ -22,6 +22,7 @@ function section(parts: string[], made: Command, name: string, level: number): v
   const usage = made.usage().trim();
   parts.push(`${'#'.repeat(level)} ${name}`, '', `${made.description()}.`, '');
   parts.push('```', `aetherflow ${name} ${usage}`, '```', '');
+  for (const alias of made.aliases()) parts.push(`Also called \`${alias}\`.`, '');
   if (made.registeredArguments.length > 0 || made.options.length > 0) {
     parts.push('| | |', '| --- | --- |');
     for (const argument of made.registeredArguments) {

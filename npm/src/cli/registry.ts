@@ -6,11 +6,14 @@ export interface CommandEntry {
   readonly summary: string;
   readonly group: string;
   readonly load: () => Promise<CommandModule>;
+  /** Another name that is understood. */
+  readonly alias?: string;
 }
 
 const MAKE = 'Make a map';
 const LOOK = 'Look inside';
 const CHANGE = 'Change';
+const MOUNT = 'Work in it as a directory';
 const WHOLE = 'The map as a whole';
 
 export const COMMANDS: readonly CommandEntry[] = [
@@ -32,11 +35,21 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry(CHANGE, 'rm', 'Remove files', () => import('./commands/rm.js')),
   entry(CHANGE, 'mkdir', 'Make directories', () => import('./commands/mkdir.js')),
   entry(CHANGE, 'ln', 'Make links', () => import('./commands/ln.js')),
+  entry(MOUNT, 'mount', 'Mount a map at a directory', () => import('./commands/mount.js')),
+  {
+    ...entry(MOUNT, 'unmount', 'Unmount a map', () => import('./commands/unmount.js')),
+    alias: 'umount',
+  },
+  entry(MOUNT, 'mounts', 'List what is mounted', () => import('./commands/mounts.js')),
+  entry(MOUNT, 'sync', 'Make what was written durable', () => import('./commands/sync.js')),
+  entry(MOUNT, 'stats', 'Show counters', () => import('./commands/stats.js')),
+  entry(MOUNT, 'cache', 'Show or change the caches', () => import('./commands/cache.js')),
   entry(WHOLE, 'verify', 'Check a map', () => import('./commands/verify.js')),
   entry(WHOLE, 'pack', 'Make the packed form, for sharing', () => import('./commands/pack.js')),
   entry(WHOLE, 'unpack', 'Make the live form again', () => import('./commands/unpack.js')),
   entry(WHOLE, 'snapshot', 'Keep, compare, restore states', () => import('./commands/snapshot.js')),
   entry(WHOLE, 'compress', 'Store data again, smaller', () => import('./commands/compress.js')),
+  entry(WHOLE, 'config', 'Show or change the settings', () => import('./commands/config.js')),
   entry(WHOLE, 'render', 'Draw a picture with a legend', () => import('./commands/render.js')),
   entry(WHOLE, 'completion', 'Print a shell completion', () => import('./commands/completion.js')),
 ];

@@ -9,20 +9,29 @@ import { EXIT } from './exit-codes.js';
 import { attempt, Failure } from './failure.js';
 import { hostPath } from './paths.js';
 
-export interface MapSettingsOptions {
+export interface NewMapOptions {
   width?: number;
   compression: 'off' | 'zone' | 'all';
   level: number;
   parity: boolean;
   label?: string;
   rules?: string;
+}
+
+export interface MapSettingsOptions extends NewMapOptions {
   force?: boolean;
 }
 
 /** Rules of its own that a map may have. */
 const MAX_RULES = 256;
 
+/** Options of commands that make a map in a new file, or in the place of an old one. */
 export function settingsOptions(made: Command): Command {
+  return newMapOptions(made).option('-f, --force', 'replace an existing file');
+}
+
+/** Options that are stored in a new map. */
+export function newMapOptions(made: Command): Command {
   return made
     .option('--width <pixels>', 'width of the picture, 256 to 8192; default: by size', parseWidth)
     .addOption(
@@ -33,12 +42,11 @@ export function settingsOptions(made: Command): Command {
     .option('--level <level>', 'zstd level, 1 to 19', integer(1, 19), 3)
     .option('--no-parity', 'do not keep parity clusters up to date')
     .option('--label <text>', 'a label, up to 255 bytes')
-    .option('--rules <file>', 'importance by path: lines of `pattern importance`, # comments')
-    .option('-f, --force', 'replace an existing file');
+    .option('--rules <file>', 'importance by path: lines of `pattern importance`, # comments');
 }
 
 /** What the engine needs of these options. */
-export function engineSettings(options: MapSettingsOptions, expectedSize: number): EngineOptions {
+export function engineSettings(options: NewMapOptions, expectedSize: number): EngineOptions {
   return {
     compression: options.compression,
     level: options.level,

@@ -2,10 +2,9 @@
 import type { Command } from 'commander';
 
 import { command, integer, outputOf, WRITE_EXITS } from '../command.js';
-import { attempt } from '../failure.js';
 import { type CommonOptions, humanDuration, humanSize, plural } from '../output.js';
 import { startProgress } from '../progress.js';
-import { mapPath, withSession } from '../session.js';
+import { MOUNTED_FIELD, mountedField, tellMounted, withWhole } from '../whole.js';
 
 interface Options extends CommonOptions {
   level?: number;
@@ -21,6 +20,7 @@ export function define(): Command {
       storedBefore: 'bytes stored before',
       storedAfter: 'bytes stored now',
       milliseconds: 'time taken',
+      ...MOUNTED_FIELD,
     },
     exits: WRITE_EXITS,
     notes: 'Every frame is read back and compared before the original is let go.',
@@ -38,34 +38,22 @@ export function define(): Command {
 
 async function run(map: string, path: string, options: Options): Promise<void> {
   const output = outputOf(options);
-  await withSession(map, 'r+', async (session) => {
+  await withWhole(map, 'r+', async (whole) => {
     const started = performance.now();
     const progress = await startProgress(output, 'compressing', 1);
-    session.resolve(mapPath(path));
     try {
-      const report = attempt('cannot compress', map, () =>
-        session.raw.compress(
-          {
-            path: mapPath(path).toString('utf8'),
-            ...(options.level === undefined ? {} : { level: options.level }),
-            ...(options.all === undefined ? {} : { all: options.all }),
-          },
-          (done, total) => {
-            progress.update(done, total);
-          },
-        ),
-      );
-      attempt('cannot write to', map, () => {
-        session.raw.sync();
-      });
+      const { level, all } = options;
+      const report = await whole.compress({ path, level, all }, progress.update);
       const took = performance.now() - started;
-      if (output.json) output.document({ map, ...report, milliseconds: Math.round(took) });
+      const milliseconds = Math.round(took);
+      if (output.json) output.document({ map, ...report, milliseconds, ...mountedField(whole) });
       progress.end();
       const saved = report.storedBefore - report.storedAfter;
       const share = report.storedBefore === 0 ? 0 : (saved / report.storedBefore) * 100;
       output.done(
         `${plural(report.files, 'file')}, ${humanSize(report.logicalBytes)}: stored in ${humanSize(report.storedBefore)} before, ${humanSize(report.storedAfter)} now (${share.toFixed(0)} % saved) in ${humanDuration(took)}`,
       );
+      tellMounted(whole, output);
     } finally {
       progress.end();
     }

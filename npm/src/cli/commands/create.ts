@@ -1,6 +1,7 @@
 /** `create`: an empty map. */
 import type { Command } from 'commander';
 
+import type { EngineOptions } from '../../contract.js';
 import { command, outputOf, size as parseSize, WRITE_EXITS } from '../command.js';
 import { type CommonOptions, humanCount } from '../output.js';
 import { Replacement } from '../replace.js';
@@ -28,18 +29,26 @@ export function define(): Command {
 function run(map: string, options: Options): void {
   const output = outputOf(options);
   const settings = engineSettings(options, options.expectedSize ?? 0);
-  const replacement = new Replacement(map, options.force ?? false);
-  let size: { width: number; height: number };
+  const size = makeEmptyMap(map, settings, options.force ?? false);
+  if (output.json) output.document({ map, ...size });
+  output.done(`${map}: ${humanCount(size.width)} x ${humanCount(size.height)} px`);
+}
+
+/** Makes an empty map and returns the size of its picture. */
+export function makeEmptyMap(
+  map: string,
+  settings: EngineOptions,
+  replace: boolean,
+): { width: number; height: number } {
+  const replacement = new Replacement(map, replace);
   try {
     const session = createSession(replacement.temporary, settings);
     const { width, height } = session.raw.info();
-    size = { width, height };
     session.close();
     replacement.commit();
+    return { width, height };
   } catch (error) {
     replacement.discard();
     throw error;
   }
-  if (output.json) output.document({ map, ...size });
-  output.done(`${map}: ${humanCount(size.width)} x ${humanCount(size.height)} px`);
 }

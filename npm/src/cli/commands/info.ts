@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { command, outputOf, READ_EXITS } from '../command.js';
 import { bar, type CommonOptions, humanCount, humanSize, humanTime, plural } from '../output.js';
 import { hostPath } from '../paths.js';
-import { withSession } from '../session.js';
+import { MOUNTED_FIELD, mountedField, mountedText, withWhole } from '../whole.js';
 
 const CLUSTER = 4096;
 
@@ -41,6 +41,7 @@ export function define(): Command {
       cacheBytes: 'cache budget of this process',
       recovered: 'true when opening replayed a log',
       limits: '`libpngRows`, `pillowPixels`: true where those readers refuse the picture',
+      ...MOUNTED_FIELD,
     },
     exits: READ_EXITS,
     examples: [
@@ -54,14 +55,15 @@ export function define(): Command {
 
 async function run(map: string, options: CommonOptions): Promise<void> {
   const output = outputOf(options);
-  await withSession(map, 'r', (session) => {
-    const info = session.raw.info();
+  await withWhole(map, 'r', async (whole) => {
+    const info = await whole.info();
     const onDisk = fs.statSync(hostPath(map)).blocks * 512;
     if (output.json) {
       output.document({
         map,
         ...info,
         diskBytes: onDisk,
+        ...mountedField(whole),
       });
       return;
     }
@@ -71,6 +73,7 @@ async function run(map: string, options: CommonOptions): Promise<void> {
     };
     const label = info.label === '' ? '' : `  ${paint.strong(output.name(info.label))}`;
     line('map', `${paint.strong(output.name(map))}${label}`);
+    if (whole.mounted !== undefined) line('mounted', `at ${mountedText(whole.mounted, output)}`);
     line(
       'format',
       `${info.format}, ${info.form} form${info.recovered ? ', recovered on opening' : ''}`,

@@ -1,9 +1,7 @@
 /** `snapshot`: states of a map that are kept. */
 import type { Command } from 'commander';
 
-import type { SnapshotInfo } from '../../contract.js';
 import { command, outputOf, READ_EXITS, WRITE_EXITS } from '../command.js';
-import { attempt } from '../failure.js';
 import {
   type CommonOptions,
   humanCount,
@@ -14,6 +12,7 @@ import {
   table,
 } from '../output.js';
 import { withSession } from '../session.js';
+import { MOUNTED_FIELD, mountedField, tellMounted, withWhole } from '../whole.js';
 import { type Change, changes } from '../differences.js';
 
 export function define(): Command {
@@ -30,7 +29,7 @@ export function define(): Command {
   });
   made.addCommand(
     command('create', 'Keep the present state under a name', {
-      json: { map: 'the map', snapshot: 'the snapshot' },
+      json: { map: 'the map', snapshot: 'the snapshot', ...MOUNTED_FIELD },
       exits: WRITE_EXITS,
       examples: [['aetherflow snapshot create map.rts.png monday --note "before the update"', '']],
     })
@@ -45,6 +44,7 @@ export function define(): Command {
         map: 'the map',
         snapshots:
           'list of `name`, `note`, `id`, `created` (milliseconds since 1970), `automatic`, `parent` (or null), `files`, `bytes`',
+        ...MOUNTED_FIELD,
       },
       exits: READ_EXITS,
       examples: [['aetherflow snapshot list map.rts.png', 'names, times, sizes']],
@@ -81,6 +81,7 @@ export function define(): Command {
         map: 'the map',
         restored: 'name',
         before: 'the snapshot that keeps the state before',
+        ...MOUNTED_FIELD,
       },
       exits: WRITE_EXITS,
       examples: [['aetherflow snapshot restore map.rts.png monday', 'go back']],
@@ -91,7 +92,7 @@ export function define(): Command {
   );
   made.addCommand(
     command('delete', 'Delete snapshots and free what only they hold', {
-      json: { map: 'the map', deleted: 'names' },
+      json: { map: 'the map', deleted: 'names', ...MOUNTED_FIELD },
       exits: WRITE_EXITS,
       examples: [['aetherflow snapshot delete map.rts.png monday', 'one snapshot']],
     })
@@ -108,23 +109,21 @@ interface CreateOptions extends CommonOptions {
 
 async function create(map: string, name: string, options: CreateOptions): Promise<void> {
   const output = outputOf(options);
-  await withSession(map, 'r+', (session) => {
-    const made: SnapshotInfo = attempt('cannot create snapshot', `${name} of ${map}`, () => {
-      const snapshot = session.raw.snapshotCreate(name, options.note);
-      session.raw.sync();
-      return snapshot;
-    });
-    if (output.json) output.document({ map, snapshot: made });
+  await withWhole(map, 'r+', async (whole) => {
+    const snapshot = await whole.createSnapshot(name, options.note);
+    if (output.json) output.document({ map, snapshot, ...mountedField(whole) });
+    output.done(`snapshot ${name} created`);
+    tellMounted(whole, output);
   });
-  output.done(`snapshot ${name} created`);
 }
 
 async function list(map: string, options: CommonOptions): Promise<void> {
   const output = outputOf(options);
-  await withSession(map, 'r', async (session) => {
-    const snapshots = session.snapshots();
+  await withWhole(map, 'r', async (whole) => {
+    const snapshots = await whole.listSnapshots();
+    tellMounted(whole, output);
     if (output.json) {
-      output.document({ map, snapshots });
+      output.document({ map, snapshots, ...mountedField(whole) });
       return;
     }
     if (snapshots.length === 0) {
@@ -209,31 +208,20 @@ function printChanges(found: Change[], output: Output): void {
 
 async function restore(map: string, name: string, options: CommonOptions): Promise<void> {
   const output = outputOf(options);
-  let kept = '';
-  await withSession(map, 'r+', (session) => {
-    const before: SnapshotInfo = attempt('cannot restore snapshot', `${name} of ${map}`, () => {
-      const snapshot = session.raw.snapshotRestore(name);
-      session.raw.sync();
-      return snapshot;
-    });
-    kept = before.name;
-    if (output.json) output.document({ map, restored: name, before });
+  await withWhole(map, 'r+', async (whole) => {
+    const before = await whole.restoreSnapshot(name);
+    if (output.json) output.document({ map, restored: name, before, ...mountedField(whole) });
+    output.done(`snapshot ${name} restored; the state before is kept as ${before.name}`);
+    tellMounted(whole, output);
   });
-  output.done(`snapshot ${name} restored; the state before is kept as ${kept}`);
 }
 
 async function remove(map: string, names: string[], options: CommonOptions): Promise<void> {
   const output = outputOf(options);
-  await withSession(map, 'r+', (session) => {
-    for (const name of names) {
-      attempt('cannot delete snapshot', `${name} of ${map}`, () => {
-        session.raw.snapshotDelete(name);
-      });
-    }
-    attempt('cannot write to', map, () => {
-      session.raw.sync();
-    });
-    if (output.json) output.document({ map, deleted: names });
+  await withWhole(map, 'r+', async (whole) => {
+    await whole.deleteSnapshots(names);
+    if (output.json) output.document({ map, deleted: names, ...mountedField(whole) });
+    output.done(`${plural(names.length, 'snapshot')} deleted`);
+    tellMounted(whole, output);
   });
-  output.done(`${plural(names.length, 'snapshot')} deleted`);
 }

@@ -4,7 +4,6 @@ import { type Command, Option } from 'commander';
 import type { VerifyProblem, VerifyReport } from '../../contract.js';
 import { command, outputOf, READ_EXITS } from '../command.js';
 import { EXIT } from '../exit-codes.js';
-import { attempt } from '../failure.js';
 import {
   type CommonOptions,
   humanCount,
@@ -14,7 +13,7 @@ import {
   plural,
 } from '../output.js';
 import { startProgress } from '../progress.js';
-import { withSession } from '../session.js';
+import { MOUNTED_FIELD, mountedField, tellMounted, withWhole } from '../whole.js';
 
 interface Options extends CommonOptions {
   deep?: boolean;
@@ -38,6 +37,7 @@ export function define(): Command {
         'list of `kind`, `message`, `severity` (lost, suspect, harmless), `advice`, and where known `path`, `offset`, `cluster`, `expected`, `found` (checksums)',
       problemsTruncated: 'true when there are more than listed',
       milliseconds: 'time taken',
+      ...MOUNTED_FIELD,
     },
     exits: [...READ_EXITS, EXIT.problems],
     notes: [
@@ -57,23 +57,24 @@ export function define(): Command {
 
 async function run(map: string, options: Options): Promise<void> {
   const output = outputOf(options);
-  await withSession(map, 'r', async (session) => {
+  await withWhole(map, 'r', async (whole) => {
     const deep = options.deep ?? false;
     const started = performance.now();
     const progress = await startProgress(output, 'verifying', 1, 'count');
     let report: VerifyReport;
     try {
-      report = attempt('cannot verify', map, () =>
-        session.raw.verify({ deep }, (done, total) => {
-          progress.update(done, total);
-        }),
-      );
+      report = await whole.verify(deep, progress.update);
     } finally {
       progress.end();
     }
     const took = performance.now() - started;
-    if (output.json) output.document({ map, deep, ...report, milliseconds: Math.round(took) });
-    else print(report, deep, took, output);
+    const milliseconds = Math.round(took);
+    if (output.json) {
+      output.document({ map, deep, ...report, milliseconds, ...mountedField(whole) });
+    } else {
+      print(report, deep, took, output);
+    }
+    tellMounted(whole, output);
     if (!report.ok) process.exitCode = EXIT.problems;
   });
 }

@@ -5,6 +5,14 @@ import { command, outputOf, READ_EXITS, snapshotOption, type ViewOptions } from 
 import { placeOf } from '../describe.js';
 import { bar, humanSize, type Output, pathFields, table } from '../output.js';
 import { mapPath, type Session, withView } from '../session.js';
+import {
+  localMap,
+  MOUNTED_FIELD,
+  mountedField,
+  tellMounted,
+  type WholeMap,
+  withWhole,
+} from '../whole.js';
 
 const CLUSTER = 4096;
 
@@ -16,6 +24,7 @@ export function define(): Command {
         'without paths: list of `zone`, `inner` and `outer` distance from the centre in pixels, `clusters`, `used`, `bytes`, `usedBytes`',
       'entries?':
         'with paths: list of `path`, `importance`, `zone` (or null), `distance` (or null)',
+      ...MOUNTED_FIELD,
     },
     exits: READ_EXITS,
     examples: [
@@ -31,16 +40,21 @@ export function define(): Command {
 
 async function run(map: string, paths: string[], options: ViewOptions): Promise<void> {
   const output = outputOf(options);
-  await withView(map, options.snapshot, (session) =>
-    paths.length === 0 ? zones(session, output) : files(session, paths, output),
-  );
+  if (paths.length === 0 && options.snapshot === undefined) {
+    await withWhole(map, 'r', (whole) => zones(whole, output));
+  } else {
+    await withView(map, options.snapshot, (session) =>
+      paths.length === 0 ? zones(localMap(map, session), output) : files(session, paths, output),
+    );
+  }
 }
 
-async function zones(session: Session, output: Output): Promise<void> {
-  const list = session.raw.zones();
+async function zones(whole: WholeMap, output: Output): Promise<void> {
+  const list = await whole.zones();
   if (output.json) {
     output.document({
-      map: session.path,
+      map: whole.name,
+      ...mountedField(whole),
       zones: list.map(({ zone, inner, outer, clusters, used }) => ({
         zone,
         inner,
@@ -76,6 +90,7 @@ async function zones(session: Session, output: Output): Promise<void> {
       paint,
     ),
   );
+  tellMounted(whole, output);
 }
 
 async function files(session: Session, paths: string[], output: Output): Promise<void> {
