@@ -8,12 +8,17 @@ pub mod check;
 pub mod codec;
 pub mod commit;
 pub mod container;
+#[cfg(unix)]
+pub mod control;
 pub mod fs;
+#[cfg(target_os = "linux")]
+pub mod fuse;
 pub mod map;
 #[cfg(unix)]
 pub mod native;
 pub mod plane;
 pub mod render;
+pub mod report;
 pub mod storage;
 pub mod tree;
 pub mod vat;

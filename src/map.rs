@@ -9,13 +9,15 @@ use crate::base::checksum::crc32;
 use crate::base::env::{Clock, Entropy, SystemEntropy};
 use crate::base::limits::DEFAULT_CACHE;
 use crate::base::{Code, Error, Result};
+use crate::check::{self, Report, VerifyOptions};
 use crate::commit::open::{Environment, NewMap, settle_superblock};
 use crate::commit::store::Budget;
 use crate::commit::{Page, Store};
 use crate::container::detect::{Form, detect};
 use crate::container::pack::{self, Edits, Progress};
 use crate::container::{Clusters, Packed, foreign};
-use crate::fs::{FIRST_OBJECT, Fs, Settings};
+use crate::fs::recompress::Rewritten;
+use crate::fs::{FIRST_OBJECT, Fs, Settings, View};
 use crate::storage::Storage;
 use crate::storage::mem::MemStorage;
 use crate::tree::node;
@@ -302,6 +304,76 @@ impl Map {
             .ok_or_else(|| Error::new(Code::Unsupported, "the map is a file already; read that"))?;
         self.close()?;
         memory.to_vec()
+    }
+
+    /// Compresses the raw data of one file or of a tree, at the map's own level unless another is
+    /// named. Others use the map meanwhile: the lock is taken for a few MiB at a time. `progress`
+    /// is told how many files are done, of how many; `false` ends the work, and what is compressed
+    /// stays so.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid` for the level, `Cancelled`, `NoSpace`, `ReadOnly`; `Corrupt` for a
+    /// file that cannot be read, which is left alone.
+    pub fn compress(
+        &self,
+        path: &[u8],
+        level: Option<i32>,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Rewritten> {
+        let level = level.unwrap_or_else(|| self.read(|fs| fs.settings().level));
+        if !(1..=19).contains(&level) {
+            let what = format!("compression level {level} is not from 1 to 19");
+            return Err(Error::new(Code::Invalid, what));
+        }
+        let files = self.read(|fs| fs.files_below(View::Head, path))?;
+        let total = files.len() as u64;
+        let mut sum = Rewritten::default();
+        for (done, &ino) in (0..).zip(&files) {
+            match self.compress_file(ino, level, &mut || progress(done, total)) {
+                Ok(one) => sum.add(one),
+                // Removed, or replaced by something else, since the files were listed.
+                Err(error) if matches!(error.code(), Code::NotFound | Code::IsDirectory) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        progress(total, total);
+        Ok(sum)
+    }
+
+    fn compress_file(
+        &self,
+        ino: u64,
+        level: i32,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Rewritten> {
+        let proceed = |goes_on: bool| match goes_on {
+            true => Ok(()),
+            false => Err(Error::new(Code::Cancelled, "cancelled")),
+        };
+        proceed(goes_on())?;
+        let Some(mut compressing) = self.write(|fs| fs.compress_begin(ino, level))? else {
+            return Ok(Rewritten::default());
+        };
+        while self.write(|fs| fs.compress_step(&mut compressing))? {
+            proceed(goes_on())?;
+        }
+        self.read(|fs| fs.compress_end(&compressing))
+    }
+
+    /// Checks the map; one that can be written is checkpointed first, so that all of it is looked
+    /// at. Changes wait meanwhile.
+    ///
+    /// # Errors
+    /// As [`check::verify`] and [`Map::checkpoint`].
+    pub fn verify(
+        &self,
+        options: VerifyOptions,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Report> {
+        if !self.read(|fs| fs.store.is_read_only()) {
+            self.checkpoint()?;
+        }
+        self.read(|fs| check::verify(fs, options, progress))
     }
 
     /// Writes the packed form, in file order. Parity is left out unless asked for: it is

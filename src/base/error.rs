@@ -97,6 +97,47 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code.
+    pub const ALL: [Code; 32] = [
+        Code::NotAMap,
+        Code::Truncated,
+        Code::Resized,
+        Code::Corrupt,
+        Code::Version,
+        Code::Feature,
+        Code::NotFound,
+        Code::Exists,
+        Code::NotDirectory,
+        Code::IsDirectory,
+        Code::NotEmpty,
+        Code::Invalid,
+        Code::NameTooLong,
+        Code::Loop,
+        Code::NoData,
+        Code::Range,
+        Code::NotPermitted,
+        Code::Access,
+        Code::BadHandle,
+        Code::NoSuchAddress,
+        Code::ReadOnly,
+        Code::CrossDevice,
+        Code::Busy,
+        Code::Unsupported,
+        Code::Cancelled,
+        Code::Io,
+        Code::NoSpace,
+        Code::Locked,
+        Code::Poisoned,
+        Code::FileTooBig,
+        Code::TooManyLinks,
+        Code::TooBig,
+    ];
+
+    /// The code that the engine calls so.
+    pub fn of_name(name: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.name() == name)
+    }
+
     /// The errno name surfaces report, as Node and libc spell it.
     pub const fn errno_name(self) -> &'static str {
         match self {

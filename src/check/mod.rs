@@ -15,6 +15,7 @@
 mod medium;
 mod names;
 mod report;
+pub mod scrub;
 mod trees;
 
 pub use report::{KINDS, MAX_PROBLEMS, Problem, Report, Severity};

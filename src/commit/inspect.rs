@@ -5,14 +5,19 @@ use std::sync::Arc;
 use super::checkpoint::slots;
 use super::store::{Page, Store};
 use super::superblock::Superblock;
-use crate::base::Result;
 use crate::base::limits::CLUSTER;
+use crate::base::{Error, Result};
 use crate::vat::page as table;
 
 impl Store {
     /// Whether the newest content of `cluster` is in memory and in the log, not at home yet.
     pub fn is_pending(&self, cluster: u64) -> bool {
         self.dirty.contains_key(&cluster)
+    }
+
+    /// What made the map refuse further changes, if anything did.
+    pub fn failure(&self) -> Option<&Error> {
+        self.poison.as_ref()
     }
 
     /// Whether the file alone is the map: nothing changed since the last checkpoint.

@@ -80,14 +80,20 @@ impl Piece {
     }
 }
 
+/// The times that buffered writes give a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Times {
+    pub modified: Timestamp,
+    pub changed: Timestamp,
+}
+
 /// What is buffered of one file.
 #[derive(Debug)]
 pub(super) struct FileBuffer {
     pieces: BTreeMap<u64, Piece>,
     /// The size with the buffered writes, in bytes.
     pub size: u64,
-    /// Time of the last buffered write.
-    pub modified: Timestamp,
+    pub times: Times,
     pub importance: u8,
 }
 
@@ -188,20 +194,29 @@ impl Buffers {
     }
 
     /// Begins to buffer a file that has `size` bytes.
-    pub fn begin(&mut self, ino: u64, size: u64, modified: Timestamp, importance: u8) {
+    pub fn begin(&mut self, ino: u64, size: u64, times: Times, importance: u8) {
         self.files.entry(ino).or_insert_with(|| FileBuffer {
             pieces: BTreeMap::new(),
             size,
-            modified,
+            times,
             importance,
         });
     }
 
-    /// Buffers a write to a file that was [begun](Buffers::begin).
-    pub fn write(&mut self, ino: u64, offset: u64, data: &[u8], now: Timestamp) {
+    /// Sets the times of a file; `false` when nothing of it is buffered.
+    pub fn set_times(&mut self, ino: u64, times: Times) -> bool {
+        let Some(file) = self.files.get_mut(&ino) else { return false };
+        file.times = times;
+        true
+    }
+
+    /// Buffers a write to a file that was [begun](Buffers::begin), and its time if it has one.
+    pub fn write(&mut self, ino: u64, offset: u64, data: &[u8], now: Option<Timestamp>) {
         let Some(file) = self.files.get_mut(&ino) else { return };
         file.size = file.size.max(offset + data.len() as u64);
-        file.modified = now;
+        if let Some(now) = now {
+            file.times = Times { modified: now, changed: now };
+        }
         let mut at = offset;
         let mut rest = data;
         while !rest.is_empty() {
@@ -261,7 +276,7 @@ mod tests {
     fn overlapping_writes_leave_the_last_bytes() {
         let mut buffers = Buffers::new(1 << 20);
         let now = Timestamp::default();
-        buffers.begin(1, 0, now, 0);
+        buffers.begin(1, 0, Times::default(), 0);
         let mut model = vec![0u8; 3 * BLOCK];
         let mut written = vec![false; 3 * BLOCK];
         let mut seed = 7u64;
@@ -272,7 +287,7 @@ mod tests {
             let at = (seed >> 20) as usize % (3 * BLOCK - 5000);
             let length = (seed >> 44) as usize % 5000;
             let data = vec![step as u8; length];
-            buffers.write(1, at as u64, &data, now);
+            buffers.write(1, at as u64, &data, Some(now));
             model[at..at + length].copy_from_slice(&data);
             written[at..at + length].fill(true);
         }
@@ -292,12 +307,11 @@ mod tests {
     #[test]
     fn truncation_forgets_what_is_behind() {
         let mut buffers = Buffers::new(1 << 20);
-        let now = Timestamp::default();
-        buffers.begin(1, 0, now, 0);
-        buffers.write(1, 0, &vec![1; 2 * BLOCK + 10], now);
+        buffers.begin(1, 0, Times::default(), 0);
+        buffers.write(1, 0, &vec![1; 2 * BLOCK + 10], None);
         buffers.truncate(1, BLOCK as u64 + 5);
         assert_eq!(buffers.get(1).unwrap().stretches(), [(0, BLOCK as u64 + 5)]);
-        buffers.write(1, BLOCK as u64 + 9, &[2], now);
+        buffers.write(1, BLOCK as u64 + 9, &[2], None);
         let mut out = [9; 6];
         buffers.get(1).unwrap().overlay(BLOCK as u64 + 4, &mut out);
         assert_eq!(out, [1, 9, 9, 9, 9, 2]);

@@ -4,7 +4,7 @@
 //! the tree; everything else becomes extents of its own, aligned to clusters in the file, so
 //! that an overwrite of part of a cluster takes the rest of it along.
 
-use super::buffer::BLOCK;
+use super::buffer::{BLOCK, Times};
 use super::inode::Inode;
 use super::range::{clear, insert, set_size};
 use super::{Blocks, Compression, Fs, View, head};
@@ -94,7 +94,7 @@ impl Fs {
 
     fn flush_large(&mut self, ino: u64, stretches: &[(u64, u64)], through_log: bool) -> Result<()> {
         let Some(buffer) = self.buffers.get(ino) else { return Ok(()) };
-        let (size, modified) = (buffer.size, buffer.modified);
+        let (size, times) = (buffer.size, buffer.times);
         let manner = self.manner(buffer.importance, through_log);
         let pieces = pieces(stretches, size);
         let mut bytes = Vec::new();
@@ -128,7 +128,7 @@ impl Fs {
                     })?;
                 }
                 if rest.is_empty() {
-                    finish_inode(store, &mut inode, size, modified);
+                    finish_inode(store, &mut inode, size, times);
                 }
                 head::put_inode(store, ino, &inode)
             })?;
@@ -136,7 +136,7 @@ impl Fs {
         if pieces.is_empty() {
             self.store.atomically(|store| {
                 let mut inode = head::inode(store, &store.state().head, ino)?;
-                finish_inode(store, &mut inode, size, modified);
+                finish_inode(store, &mut inode, size, times);
                 head::put_inode(store, ino, &inode)
             })?;
         }
@@ -189,7 +189,7 @@ impl Fs {
             let Some(buffer) = self.buffers.get(ino) else { continue };
             let mut bytes = vec![0; buffer.size as usize];
             buffer.overlay(0, &mut bytes);
-            contents.push((importance, ino, bytes, buffer.modified));
+            contents.push((importance, ino, bytes, buffer.times));
         }
         let manners: Vec<Manner> =
             contents.iter().map(|(importance, ..)| self.manner(*importance, through_log)).collect();
@@ -198,7 +198,7 @@ impl Fs {
         self.store.atomically(|store| {
             let mut packer: Packer<usize> = Packer::new();
             let mut packing: Option<Manner> = None;
-            for (index, (_, ino, bytes, modified)) in contents.iter().enumerate() {
+            for (index, (_, ino, bytes, times)) in contents.iter().enumerate() {
                 let manner = manners[index];
                 let ino = *ino;
                 let mut inode = head::inode(store, &store.state().head, ino)?;
@@ -223,7 +223,7 @@ impl Fs {
                     let mut full = Vec::new();
                     packer.add(index, bytes, &mut |batch| full.push(batch));
                     // Size and times now; the data follows with its batch, in this operation.
-                    finish_inode(store, &mut inode, bytes.len() as u64, *modified);
+                    finish_inode(store, &mut inode, bytes.len() as u64, *times);
                     head::put_inode(store, ino, &inode)?;
                     for batch in full {
                         place_batch(store, compressor, manner, batch, &contents, blocks)?;
@@ -234,7 +234,7 @@ impl Fs {
                         insert(store, ino, &mut inode, at, &stretch)
                     })?;
                 }
-                finish_inode(store, &mut inode, bytes.len() as u64, *modified);
+                finish_inode(store, &mut inode, bytes.len() as u64, *times);
                 head::put_inode(store, ino, &inode)?;
             }
             match (packing, packer.finish()) {
@@ -287,7 +287,7 @@ fn group_length(pieces: &[(u64, u64)]) -> usize {
     fitting.count().max(1)
 }
 
-type Content = (u8, u64, Vec<u8>, crate::base::env::Timestamp);
+type Content = (u8, u64, Vec<u8>, Times);
 
 /// Stores a packed batch as one extent and gives each file its part.
 fn place_batch(
@@ -440,13 +440,8 @@ fn largest_run(store: &Store) -> usize {
     (clusters * CLUSTER).min(MAX_RAW_EXTENT)
 }
 
-fn finish_inode(
-    store: &mut Store,
-    inode: &mut Inode,
-    size: u64,
-    modified: crate::base::env::Timestamp,
-) {
+fn finish_inode(store: &mut Store, inode: &mut Inode, size: u64, times: Times) {
     set_size(store, inode, size);
-    inode.modified = modified;
-    inode.changed = modified;
+    inode.modified = times.modified;
+    inode.changed = inode.changed.max(times.changed);
 }

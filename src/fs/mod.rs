@@ -18,6 +18,7 @@ pub mod buffer;
 pub mod dir;
 pub mod flush;
 pub mod head;
+pub mod holds;
 pub mod import;
 pub mod inode;
 pub mod inspect;
@@ -83,8 +84,8 @@ pub struct Fs {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
     buffers: Buffers,
-    /// How often each inode is held open.
-    open: FxHashMap<u64, u32>,
+    /// How often each inode is held from outside.
+    holds: holds::Holds,
     /// Inodes without a name that wait for their last close.
     orphans: rustc_hash::FxHashSet<u64>,
     /// Paths of directories, by inode; forgotten as a whole when one is renamed.
@@ -114,7 +115,7 @@ impl Fs {
             store,
             settings: Settings::default(),
             buffers: Buffers::new(buffer_budget(budget)),
-            open: FxHashMap::default(),
+            holds: holds::Holds::default(),
             orphans: rustc_hash::FxHashSet::default(),
             directory_paths: FxHashMap::default(),
             blocks: ByteCache::new("blocks", block_budget(budget), buffer::BLOCK),
@@ -285,7 +286,7 @@ impl Fs {
         }
         self.flush_all(false)?;
         let nameless: Vec<u64> = self.orphans.iter().copied().collect();
-        self.open.clear();
+        self.holds.clear();
         for ino in nameless {
             self.reap(ino)?;
         }

@@ -248,7 +248,7 @@ impl Fs {
         }
         let now = self.now();
         let keys = self.hash_keys;
-        let held = self.open.contains_key(&ino);
+        let held = self.holds.contains(ino);
         let left = self.store.atomically(|store| {
             remove_entry(store, keys, parent, name)?;
             touch_directory(store, parent, now, -1, 0)?;
@@ -277,7 +277,7 @@ impl Fs {
         }
         let now = self.now();
         let keys = self.hash_keys;
-        let held = self.open.contains_key(&ino);
+        let held = self.holds.contains(ino);
         self.store.atomically(|store| {
             expect_empty(store, ino)?;
             remove_entry(store, keys, parent, name)?;
@@ -340,7 +340,7 @@ impl Fs {
         }
         let now = self.now();
         let keys = self.hash_keys;
-        let held = target.is_some_and(|(other, _)| self.open.contains_key(&other));
+        let held = target.is_some_and(|(other, _)| self.holds.contains(other));
         let from = Place { parent, name };
         let to = Place { parent: new_parent, name: new_name };
         let left = self.store.atomically(|store| {
@@ -397,11 +397,18 @@ impl Fs {
     /// # Errors
     /// `NotFound`, `NoSpace`, `ReadOnly`.
     pub fn set_attributes(&mut self, ino: u64, attributes: Attributes) -> Result<Inode> {
-        // A buffered write's time must not overwrite one that is set now.
-        if attributes.modified.is_some() {
-            self.flush(&[ino], false)?;
-        }
         let now = self.now();
+        let times = super::buffer::Times {
+            modified: attributes.modified.unwrap_or_default(),
+            changed: attributes.changed.unwrap_or(now),
+        };
+        // Times set on a file with buffered writes go with the data: a crash then shows the old
+        // content with its old times.
+        let buffered = attributes.modified.is_some() && self.buffers.set_times(ino, times);
+        let Attributes { mode, uid, gid, accessed, born, .. } = attributes;
+        if buffered && (mode, uid, gid, accessed, born) == (None, None, None, None, None) {
+            return self.stat(View::Head, ino);
+        }
         self.store.atomically(|store| {
             let mut node = head::inode(store, &store.state().head, ino)?;
             if let Some(mode) = attributes.mode {
@@ -410,7 +417,9 @@ impl Fs {
             node.uid = attributes.uid.unwrap_or(node.uid);
             node.gid = attributes.gid.unwrap_or(node.gid);
             node.accessed = attributes.accessed.unwrap_or(node.accessed);
-            node.modified = attributes.modified.unwrap_or(node.modified);
+            if !buffered {
+                node.modified = attributes.modified.unwrap_or(node.modified);
+            }
             node.born = attributes.born.unwrap_or(node.born);
             node.changed = attributes.changed.unwrap_or(now);
             head::put_inode(store, ino, &node)?;
@@ -445,8 +454,18 @@ impl Fs {
     }
 
     /// Counts an inode as open: it outlives its last name until it is released.
-    pub fn retain(&mut self, ino: u64) {
-        *self.open.entry(ino).or_insert(0) += 1;
+    pub fn retain(&self, ino: u64) {
+        self.holds.add(ino);
+    }
+
+    /// Who holds what.
+    pub fn holds(&self) -> &super::holds::Holds {
+        &self.holds
+    }
+
+    /// Whether an inode has no name left and lives only while it is held.
+    pub fn is_orphan(&self, ino: u64) -> bool {
+        self.orphans.contains(&ino)
     }
 
     /// Gives up one [`Fs::retain`].
@@ -454,13 +473,16 @@ impl Fs {
     /// # Errors
     /// Those of removing an inode that has no name left.
     pub fn release(&mut self, ino: u64) -> Result<()> {
-        let Some(count) = self.open.get_mut(&ino) else { return Ok(()) };
-        *count -= 1;
-        if *count > 0 {
-            return Ok(());
-        }
-        self.open.remove(&ino);
-        if self.orphans.contains(&ino) && !self.store.is_read_only() {
+        self.holds.subtract(ino, 1);
+        self.reap_if_unheld(ino)
+    }
+
+    /// Removes an inode that has neither name nor holder.
+    ///
+    /// # Errors
+    /// As [`Fs::release`].
+    pub fn reap_if_unheld(&mut self, ino: u64) -> Result<()> {
+        if self.is_orphan(ino) && !self.holds.contains(ino) && !self.store.is_read_only() {
             self.reap(ino)?;
         }
         Ok(())

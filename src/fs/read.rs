@@ -34,8 +34,8 @@ impl Fs {
             && let Some(buffer) = self.buffers.get(ino)
         {
             inode.size = buffer.size;
-            inode.modified = buffer.modified;
-            inode.changed = inode.changed.max(buffer.modified);
+            inode.modified = buffer.times.modified;
+            inode.changed = inode.changed.max(buffer.times.changed);
             let buffered: u64 = buffer.stretches().iter().map(|(_, length)| length).sum();
             inode.allocated = inode.allocated.max(buffered.min(inode.size));
         }

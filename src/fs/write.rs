@@ -1,6 +1,8 @@
 //! Writing: into the buffers, and out of the way again when they are full.
 
+use super::buffer::Times;
 use super::{Fs, View};
+use crate::base::env::Timestamp;
 use crate::base::{Code, Error, Result};
 
 impl Fs {
@@ -10,13 +12,32 @@ impl Fs {
     /// `NotFound`, `IsDirectory`, `Invalid` (not a regular file), `FileTooBig`, `ReadOnly`,
     /// `Poisoned`; when the buffers are full also those of [`Fs::flush_all`].
     pub fn write(&mut self, ino: u64, offset: u64, data: &[u8]) -> Result<()> {
+        let now = self.now();
+        self.buffer_write(ino, offset, data, Some(now))
+    }
+
+    /// As [`Fs::write`], for bytes that a cache above writes back: they were written before, and
+    /// that cache sets the times. The file's own stay as they are.
+    ///
+    /// # Errors
+    /// As [`Fs::write`].
+    pub fn write_back(&mut self, ino: u64, offset: u64, data: &[u8]) -> Result<()> {
+        self.buffer_write(ino, offset, data, None)
+    }
+
+    fn buffer_write(
+        &mut self,
+        ino: u64,
+        offset: u64,
+        data: &[u8],
+        now: Option<Timestamp>,
+    ) -> Result<()> {
         self.store.check_writable()?;
         Fs::check_range(offset, data.len() as u64)?;
         self.begin_buffer(ino)?;
         if data.is_empty() {
             return Ok(());
         }
-        let now = self.now();
         self.buffers.write(ino, offset, data, now);
         if self.buffers.is_full() {
             self.flush_all(false)?;
@@ -33,7 +54,8 @@ impl Fs {
         let inode = self.inode(&self.root_of(View::Head), ino)?;
         self.expect_regular(&inode)?;
         let importance = inode.importance;
-        self.buffers.begin(ino, inode.size, inode.modified, importance);
+        let times = Times { modified: inode.modified, changed: inode.changed };
+        self.buffers.begin(ino, inode.size, times, importance);
         Ok(())
     }
 

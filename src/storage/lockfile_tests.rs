@@ -1,6 +1,7 @@
 use std::sync::Barrier;
 
 use super::*;
+use crate::base::env::Timestamp;
 
 /// A directory of its own, removed with everything in it.
 struct Place(PathBuf);

@@ -188,7 +188,7 @@ impl Map {
         let open = || {
             let path = self.bytes(0, path_length)?;
             let ino = self.open_or_create(whole(base)?, &path, flags, mode, Owner { uid, gid })?;
-            self.map.write(|fs| fs.retain(ino));
+            self.map.read(|fs| fs.retain(ino));
             Ok(ino as f64)
         };
         open().map_err(error::throw)
@@ -196,7 +196,7 @@ impl Map {
 
     pub fn retain(&self, ino: f64) -> JsResult<()> {
         let ino = whole(ino).map_err(error::throw)?;
-        self.map.write(|fs| fs.retain(ino));
+        self.map.read(|fs| fs.retain(ino));
         Ok(())
     }
 

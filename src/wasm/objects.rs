@@ -7,7 +7,6 @@ use super::{JsResult, error};
 use crate::base::{Code, Error};
 use crate::commit::superblock::{READ_VERSION, WRITE_VERSION};
 use crate::container::Geometry;
-use crate::fs::snapshot::Snapshot;
 use crate::plane::zones;
 use crate::tree::item::{Source, Stretch};
 
@@ -33,35 +32,6 @@ pub(super) fn version() -> JsResult<JsValue> {
         format_read: READ_VERSION,
         format_write: WRITE_VERSION,
     })
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct SnapshotInfo {
-    name: String,
-    note: String,
-    id: f64,
-    created: f64,
-    automatic: bool,
-    files: f64,
-    directories: f64,
-    bytes: f64,
-}
-
-impl SnapshotInfo {
-    pub(super) fn of(snapshot: &Snapshot) -> SnapshotInfo {
-        let counters = &snapshot.root.counters;
-        SnapshotInfo {
-            name: String::from_utf8_lossy(&snapshot.name).into_owned(),
-            note: String::from_utf8_lossy(&snapshot.note).into_owned(),
-            id: snapshot.id as f64,
-            created: (snapshot.created / 1_000_000) as f64,
-            automatic: snapshot.automatic,
-            files: counters.files as f64,
-            directories: counters.directories as f64,
-            bytes: counters.bytes as f64,
-        }
-    }
 }
 
 #[derive(Serialize)]

@@ -8,10 +8,9 @@ use wasm_bindgen::prelude::*;
 
 use super::{JsResult, error};
 use crate::base::env::{Clock, Timestamp};
-use crate::base::{Code, Error, Result};
-use crate::fs::rules::Rule;
-use crate::fs::{Compression, Settings};
+use crate::base::{Code, Error};
 use crate::map::Options;
+use crate::report::SettingsChange;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -21,41 +20,7 @@ struct Plain {
     cache_bytes: Option<f64>,
     read_only: bool,
     #[serde(flatten)]
-    settings: PlainSettings,
-}
-
-/// The part of the settings an object names.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct PlainSettings {
-    compression: Option<String>,
-    level: Option<i32>,
-    parity: Option<bool>,
-    label: Option<String>,
-    rules: Option<Vec<(String, u8)>>,
-}
-
-impl PlainSettings {
-    /// Changes what is named.
-    pub(super) fn apply(self, settings: &mut Settings) -> Result<()> {
-        if let Some(name) = self.compression {
-            settings.compression = Compression::of_name(&name).ok_or_else(|| {
-                Error::new(Code::Invalid, format!("compression '{name}' is not off, zone or all"))
-            })?;
-        }
-        settings.level = self.level.unwrap_or(settings.level);
-        settings.parity = self.parity.unwrap_or(settings.parity);
-        if let Some(label) = self.label {
-            settings.label = label.into_bytes();
-        }
-        if let Some(rules) = self.rules {
-            settings.rules = rules
-                .iter()
-                .map(|(pattern, importance)| Rule::new(pattern, *importance))
-                .collect::<Result<_>>()?;
-        }
-        Ok(())
-    }
+    settings: SettingsChange,
 }
 
 /// The host's clock.
