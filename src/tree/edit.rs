@@ -1,6 +1,6 @@
 //! Changing one tree, inside an operation of the store.
 
-use super::cursor::expect_level;
+use super::cursor::{descend, expect_level, root_page};
 use super::key::Key;
 use super::node;
 use super::share::unshare;
@@ -54,6 +54,27 @@ fn path_to(store: &mut Store, root: &mut Root, key: Key) -> Result<Path> {
         path.push((cluster, slot));
         cluster = own;
         level -= 1;
+    }
+}
+
+/// The way to an item that is there, without changing anything: `None` where it is not there,
+/// `Some(None)` where it is but a node on the way is shared.
+fn path_if_own(store: &Store, root: &Root, key: Key) -> Result<Option<Option<Path>>> {
+    let Some(mut page) = root_page(store, root)? else { return Ok(None) };
+    let mut path = Vec::with_capacity(usize::from(root.level) + 1);
+    let mut cluster = root.cluster;
+    let mut own = true;
+    loop {
+        own = own && store.references(cluster)? == 1;
+        if node::is_leaf(&page) {
+            path.push((cluster, 0));
+            let there = node::search(&page, key).is_ok();
+            return Ok(there.then_some(own.then_some(path)));
+        }
+        let slot = node::child_slot(&page, key);
+        path.push((cluster, slot));
+        cluster = node::child(&page, slot);
+        page = descend(store, &page, slot)?;
     }
 }
 
@@ -191,10 +212,11 @@ fn grow_root(store: &mut Store, root: &mut Root, right: u64, first: Key) -> Resu
 /// # Errors
 /// Those of the nodes on the way, and of copying shared ones.
 pub fn remove(store: &mut Store, root: &mut Root, key: Key) -> Result<bool> {
-    if super::cursor::get(store, root, key)?.is_none() {
-        return Ok(false);
-    }
-    let path = path_to(store, root, key)?;
+    let Some(found) = path_if_own(store, root, key)? else { return Ok(false) };
+    let path = match found {
+        Some(path) => path,
+        None => path_to(store, root, key)?,
+    };
     let (leaf, _) = path[path.len() - 1];
     let page = store.node_mut(leaf)?;
     let Ok(slot) = node::search(page, key) else { return Ok(false) };
