@@ -80,7 +80,7 @@ impl Host for TestHost {
         Ok(())
     }
 
-    fn content_replaced(&self) {
+    fn content_replaced(&self, _before: View) {
         self.replaced.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -220,6 +220,34 @@ fn facts_about_the_map() {
     assert_eq!(call(&mut client, "checkpoint", json!({})), json!({}));
     assert_eq!(call(&mut client, "status", json!({}))["logBytes"], 0);
     assert_eq!(bench.host.before.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn caches_are_measured_emptied_and_resized() {
+    let bench = Bench::new();
+    let ino = bench.put("file", &noise(1, 100_000));
+    let mut client = bench.client();
+    call(&mut client, "checkpoint", json!({}));
+    let mut bytes = vec![0; 100_000];
+    let read = |bytes: &mut [u8]| bench.map.read(|fs| fs.read(View::Head, ino, 0, bytes).unwrap());
+    read(&mut bytes);
+    let sum = |report: &Value, name: &str| -> u64 {
+        report["caches"].as_array().unwrap().iter().map(|one| one[name].as_u64().unwrap()).sum()
+    };
+    let before = call(&mut client, "cache", json!({}));
+    assert_eq!(before["budget"], 64 << 20);
+    assert!(sum(&before, "bytes") > 0 && sum(&before, "budget") <= 64 << 20, "{before}");
+    let empty = call(&mut client, "cache", json!({ "drop": true }));
+    assert_eq!(sum(&empty, "bytes"), 0, "{empty}");
+    read(&mut bytes);
+    let smaller = call(&mut client, "cache", json!({ "budget": 8 << 20 }));
+    assert_eq!(smaller["budget"], 8 << 20);
+    assert!(sum(&smaller, "misses") > sum(&before, "misses"));
+    for budget in [json!(0), json!(-1), json!(1u64 << 60), json!("much")] {
+        let error = refused(&mut client, "cache", json!({ "budget": budget }));
+        assert_eq!(error.code(), Code::Invalid);
+    }
+    read(&mut bytes);
 }
 
 #[test]

@@ -29,7 +29,8 @@ fn met(yes: bool) -> &'static str {
     if yes { "ok" } else { "miss" }
 }
 
-fn short(value: f64) -> String {
+/// A value with as many digits as mean something.
+pub fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
         size if size >= 100.0 => format!("{value:.0}"),

@@ -1,5 +1,6 @@
 //! What each method does. `docs/CONTROL.md` documents them; its test compares the names.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,6 +18,9 @@ use crate::report::{
     CacheReport, CompressInfo, CompressRequest, Info, SettingsChange, SettingsInfo, SnapshotInfo,
     Statfs, Stats, VerifyReport, VerifyRequest, ZoneInfo,
 };
+
+/// What a cache budget may be: 1 MiB to 64 GiB.
+const CACHE_BUDGETS: RangeInclusive<usize> = 1 << 20..=1 << 36;
 
 /// What methods work on.
 pub(super) struct Context {
@@ -44,6 +48,7 @@ impl Method {
     /// The method of that name, with its params taken.
     pub fn of(name: &str, params: Object<String, Value>) -> Result<Method, Failure> {
         let names: &[&str] = match name {
+            "cache" => &["budget", "drop"],
             "compress" => &["level", "path"],
             "config" => &["compression", "label", "level", "parity", "rules"],
             "snapshot.create" => &["name", "note"],
@@ -65,8 +70,9 @@ impl Method {
         let checked = |params| known(name, params);
         Ok(Method::Short(match name {
             "cache" => {
-                checked(params)?;
-                Box::new(|context| value(&context.map.read(CacheReport::of)))
+                let mut params = checked(params)?;
+                let (drop, budget) = (params.optional("drop")?, params.optional("budget")?);
+                Box::new(move |context| cache(context, drop.unwrap_or(false), budget))
             }
             "checkpoint" => {
                 checked(params)?;
@@ -275,6 +281,22 @@ fn config(context: &Context, change: SettingsChange) -> Outcome {
         context.map.sync()?;
     }
     value(&context.map.read(SettingsInfo::of))
+}
+
+fn cache(context: &Context, drop: bool, budget: Option<u64>) -> Outcome {
+    if let Some(bytes) = budget {
+        let sane = usize::try_from(bytes).ok().filter(|bytes| CACHE_BUDGETS.contains(bytes));
+        let Some(bytes) = sane else {
+            let (least, most) = (CACHE_BUDGETS.start(), CACHE_BUDGETS.end());
+            let what = format!("a cache budget of {bytes} bytes is not from {least} to {most}");
+            return Err(Error::new(Code::Invalid, what).into());
+        };
+        context.map.write(|fs| fs.set_cache_budget(bytes));
+    }
+    if drop {
+        context.map.read(Fs::drop_caches);
+    }
+    value(&context.map.read(CacheReport::of))
 }
 
 fn snapshot_delete(context: &Context, name: &str) -> Outcome {

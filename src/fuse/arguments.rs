@@ -33,6 +33,7 @@ Options of a mount (-o), as in fstab:
   commit=SECONDS      everything is durable at most so long after it was written (default 5)
   threads=N           threads that serve requests
   snapshot=NAME       shows this snapshot, read-only
+  remount             with ro or rw: changes a mount that is there
   nomaintenance       leaves idle time alone: no reading over of all data, no recompression
 
 As the helper of mount(8), under the name mount.fuse.aetherflow:

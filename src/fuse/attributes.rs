@@ -73,14 +73,15 @@ fn system_time(time: Timestamp) -> SystemTime {
     whole.and_then(|whole| whole.checked_add(nanos)).unwrap_or(UNIX_EPOCH)
 }
 
+/// A time as a request brings it. `fuser` 0.18 takes the nanoseconds of a time before 1970 in the
+/// wrong direction; what the kernel said is what it negated.
 fn timestamp(time: SystemTime) -> Timestamp {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => Timestamp { seconds: since.as_secs() as i64, nanos: since.subsec_nanos() },
         Err(before) => {
             let before = before.duration();
-            let nanos = before.subsec_nanos();
-            let seconds = -(before.as_secs() as i64) - i64::from(nanos > 0);
-            Timestamp { seconds, nanos: if nanos > 0 { 1_000_000_000 - nanos } else { 0 } }
+            let seconds = (before.as_secs() as i64).wrapping_neg();
+            Timestamp { seconds, nanos: before.subsec_nanos() }
         }
     }
 }
@@ -109,6 +110,7 @@ impl Surface {
 
     pub(super) fn attributes(&self, ino: u64) -> Answer<FileAttr> {
         count(&self.state.requests.attributes);
+        self.kernel.told(ino);
         self.look(|fs| fs.stat(self.view, ino)).map(|inode| self.describe(ino, &inode))
     }
 
@@ -206,12 +208,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_survive_both_ways() {
-        for (seconds, nanos) in
-            [(0, 0), (1_700_000_000, 999_999_999), (-1, 5), (-62_135_596_800, 0)]
-        {
+    fn times_are_what_the_kernel_meant() {
+        let second = Duration::from_secs(1);
+        for (seconds, nanos) in [(0, 0), (1_700_000_000, 999_999_999), (-62_135_596_800, 0)] {
             let time = Timestamp { seconds, nanos };
             assert_eq!(timestamp(system_time(time)), time);
         }
+        // 0.2 seconds before 1970: told right, and brought with its nanoseconds negated.
+        let time = Timestamp { seconds: -1, nanos: 800_000_000 };
+        assert_eq!(system_time(time), UNIX_EPOCH - second / 5);
+        assert_eq!(timestamp(UNIX_EPOCH - second - Duration::from_nanos(800_000_000)), time);
     }
 }

@@ -57,6 +57,7 @@ impl Surface {
             }
             // Of pages that are written back the kernel keeps the time and tells it later.
             if flags.contains(WriteFlags::FUSE_WRITE_CACHE) {
+                self.kernel.outdated(ino);
                 fs.write_back(ino, offset, data)
             } else {
                 fs.write(ino, offset, data)

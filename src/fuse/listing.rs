@@ -72,7 +72,8 @@ impl Surface {
                     }
                 };
                 let name = OsStr::from_bytes(&entry.name);
-                if reply.add(number, next + FIRST, name, &valid, &attr, Generation(0)) {
+                let generation = self.kernel.generation(entry.ino);
+                if reply.add(number, next + FIRST, name, &valid, &attr, generation) {
                     return false;
                 }
                 fs.retain(entry.ino);

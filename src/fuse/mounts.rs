@@ -93,15 +93,11 @@ pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Whether a mount point answers. The kernel says ENOTCONN where the serving process is gone.
+/// Whether a mount point answers. The kernel says ENOTCONN where the serving process is gone; it
+/// is asked for what it does not keep, since attributes it would tell for a dead mount as well.
 pub fn answers(point: &Path) -> bool {
-    match fs::metadata(point) {
-        Ok(_) => true,
-        Err(error) => {
-            error.raw_os_error() != Some(rustix::io::Errno::NOTCONN.raw_os_error())
-                && error.raw_os_error() != Some(rustix::io::Errno::CONNABORTED.raw_os_error())
-        }
-    }
+    use rustix::io::Errno;
+    !matches!(rustix::fs::statvfs(point), Err(Errno::NOTCONN | Errno::CONNABORTED))
 }
 
 /// Unmounts, at once or (`lazy`) when its last user is gone.
@@ -135,6 +131,17 @@ fn through_helper(point: &Path, lazy: bool) -> io::Result<()> {
         io::ErrorKind::PermissionDenied
     };
     Err(io::Error::new(kind, said))
+}
+
+/// Makes a mount read-only, or writable again.
+///
+/// # Errors
+/// `ResourceBusy` while files are open for writing; `PermissionDenied` for others than root.
+pub fn remount(point: &Path, read_only: bool) -> io::Result<()> {
+    use rustix::mount::MountFlags;
+    let kept = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOATIME;
+    let flags = if read_only { kept | MountFlags::RDONLY } else { kept };
+    rustix::mount::mount_remount(point, flags, c"").map_err(io::Error::from)
 }
 
 /// Processes that keep a mount in use, as `pid (name)`: by working directory, root, program, open

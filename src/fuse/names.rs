@@ -154,7 +154,8 @@ impl Surface {
             Ok((clusters.saturating_sub(free), files))
         })?;
         let below = self.below().unwrap_or(0);
-        Ok(Space { blocks: used + below, free: below, files, free_files: MAX_OBJECT - files })
+        let free_files = MAX_OBJECT - files;
+        Ok(Space { blocks: used + below, free: below, files: MAX_OBJECT, free_files })
     }
 
     /// Clusters that the filesystem below the map has room for.

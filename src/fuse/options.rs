@@ -37,6 +37,8 @@ pub struct Options {
     pub commit: Duration,
     /// Idle time is used to read everything once in a while, and to compress what is cold.
     pub maintenance: bool,
+    /// Changes a mount that is there already to be read-only or not.
+    pub remount: bool,
     /// Shows a snapshot instead of the present, read-only.
     pub snapshot: Option<String>,
 }
@@ -56,6 +58,7 @@ impl Default for Options {
             threads: None,
             commit: Duration::from_secs(5),
             maintenance: true,
+            remount: false,
             snapshot: None,
         }
     }
@@ -122,6 +125,7 @@ impl Options {
             ("allow_root", None) => self.access = Access::Root,
             ("uid", Some(_)) => self.uid = Some(number("a user id")?),
             ("gid", Some(_)) => self.gid = Some(number("a group id")?),
+            ("remount", None) => self.remount = true,
             ("sync", None) => self.sync = true,
             ("async", None) => self.sync = false,
             ("dev", None) => self.devices = true,

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::arguments::{Command, HELP, Mount, parse};
 use super::daemon::{self, Failed, READY};
+use super::mounts;
 use super::session::{self, Mounted};
 use super::unmount;
 use crate::base::{Code, Error};
@@ -36,7 +37,8 @@ fn exit_code(error: &Error) -> u8 {
     }
 }
 
-/// Messages of this program, and warnings of what it is built on.
+/// Messages of this program, and errors of what it is built on. Its warnings tell of what is
+/// meant so: that a mount is gone already when it ends.
 struct Logger {
     file: Option<Mutex<File>>,
 }
@@ -44,7 +46,7 @@ struct Logger {
 impl log::Log for Logger {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         let ours = metadata.target().starts_with("aetherflow");
-        metadata.level() <= if ours { log::Level::Info } else { log::Level::Warn }
+        metadata.level() <= if ours { log::Level::Info } else { log::Level::Error }
     }
 
     fn log(&self, record: &log::Record<'_>) {
@@ -137,6 +139,12 @@ fn complain(json: bool, error: &Error) {
 }
 
 fn mount(mut request: Mount) -> ExitCode {
+    if request.options.remount {
+        let point = request.point.canonicalize().unwrap_or_else(|_| request.point.clone());
+        let result = mounts::remount(&point, request.options.read_only)
+            .map_err(|error| Error::from(error).at_path(point.as_os_str().as_encoded_bytes()));
+        return report(request.json, result.map(|()| String::new()));
+    }
     // A process in the background stands elsewhere.
     for path in [Some(&mut request.map), Some(&mut request.point), request.log.as_mut()] {
         if let Some(path) = path

@@ -66,7 +66,12 @@ fn named(error: io::Error, path: &Path) -> Error {
 /// The absolute path of a directory that can be mounted on. A dead mount there is taken away.
 fn prepare(point: &Path) -> Result<PathBuf> {
     let absolute = mounts::absolute(point).map_err(|error| named(error, point))?;
-    if !mounts::answers(&absolute) {
+    // One may lie over another.
+    const STACKED: usize = 16;
+    for _ in 0..STACKED {
+        if mounts::answers(&absolute) {
+            break;
+        }
         log::warn!("{}: the process that served it is gone; detached", absolute.display());
         mounts::unmount(&absolute, true).map_err(|error| named(error, point))?;
     }
@@ -115,7 +120,8 @@ impl Opened {
         let storage = Arc::new(FileStorage::open(path, storage_mode)?) as Arc<dyn Storage>;
         let log = open_log(&log_path, read_only)?;
         let settings = map::Options { cache_bytes: options.cache, ..map::Options::default() };
-        let map = Map::open_on(storage, log, !read_only, &settings)?;
+        let map = Map::open_on(storage, log, !read_only, &settings)
+            .map_err(|error| error.at_path(path.as_os_str().as_encoded_bytes()))?;
         let view = match &options.snapshot {
             Some(name) => map.read(|fs| fs.snapshot(name.as_bytes()))?.view(),
             None => View::Head,
@@ -147,7 +153,7 @@ impl Opened {
         let config = configuration(&self.path, options, self.read_only);
         let session =
             Session::new(surface, point, &config).map_err(|error| explain(error, point))?;
-        kernel.attach(session.notifier());
+        kernel.attach(session.notifier()).map_err(|error| named(error, point))?;
         if let Ok(Some(mount)) = mounts::at(point) {
             mounts::read_ahead(&mount, READ_AHEAD);
         }
@@ -172,6 +178,7 @@ impl Opened {
             read_only: self.read_only,
         });
         let outcome = session.run();
+        kernel.detach();
         server.stop();
         watch.close();
         background.stop();

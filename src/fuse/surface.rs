@@ -66,6 +66,13 @@ impl Surface {
         })
     }
 
+    fn entry(&self, reply: ReplyEntry, answer: Answer<FileAttr>) {
+        match answer {
+            Ok(attr) => reply.entry(&FOREVER, &attr, self.kernel.generation(attr.ino.0)),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
     /// The number of an error, and a line in the log where it is not the caller's own doing.
     pub(super) fn errno(&self, error: &Error) -> Errno {
         errno(&self.state, error)
@@ -85,13 +92,6 @@ pub(super) fn errno(state: &State, error: &Error) -> Errno {
 /// state without it.
 pub(super) fn stale(errno: Errno) -> Errno {
     if errno.code() == Errno::ENOENT.code() { Errno::ESTALE } else { errno }
-}
-
-fn entry(reply: ReplyEntry, answer: Answer<FileAttr>) {
-    match answer {
-        Ok(attr) => reply.entry(&FOREVER, &attr, Generation(0)),
-        Err(errno) => reply.error(errno),
-    }
 }
 
 fn attr(reply: ReplyAttr, answer: Answer<FileAttr>) {
@@ -163,7 +163,7 @@ impl Filesystem for Surface {
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.find(parent.0, name.as_bytes()) {
-            Ok(Some(attr)) => reply.entry(&FOREVER, &attr, Generation(0)),
+            Ok(Some(attr)) => self.entry(reply, Ok(attr)),
             // Inode 0: that there is nothing may be kept as well.
             Ok(None) => reply.entry(&FOREVER, &super::attributes::NOTHING, Generation(0)),
             Err(errno) => reply.error(stale(errno)),
@@ -217,7 +217,7 @@ impl Filesystem for Surface {
         rdev: u32,
         reply: ReplyEntry,
     ) {
-        entry(reply, self.make(request, parent.0, name.as_bytes(), mode, umask, rdev));
+        self.entry(reply, self.make(request, parent.0, name.as_bytes(), mode, umask, rdev));
     }
 
     fn mkdir(
@@ -230,7 +230,7 @@ impl Filesystem for Surface {
         reply: ReplyEntry,
     ) {
         let mode = mode & 0o7777 | crate::fs::inode::DIRECTORY;
-        entry(reply, self.make(request, parent.0, name.as_bytes(), mode, umask, 0));
+        self.entry(reply, self.make(request, parent.0, name.as_bytes(), mode, umask, 0));
     }
 
     fn create(
@@ -256,11 +256,11 @@ impl Filesystem for Surface {
         reply: ReplyEntry,
     ) {
         let target = target.as_os_str().as_bytes();
-        entry(reply, self.make_link(request, parent.0, name.as_bytes(), target));
+        self.entry(reply, self.make_link(request, parent.0, name.as_bytes(), target));
     }
 
     fn link(&self, _: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        entry(reply, self.link_to(ino.0, parent.0, name.as_bytes()));
+        self.entry(reply, self.link_to(ino.0, parent.0, name.as_bytes()));
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {

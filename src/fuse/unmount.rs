@@ -80,6 +80,8 @@ pub(super) fn unmount(target: &Path, lazy: bool) -> Result<Gone> {
     let bytes = mount.point.as_os_str().as_encoded_bytes();
     let was_dead = !mounts::answers(&mount.point);
     let owner = holder(&mount).filter(|_| !was_dead);
+    // Afterwards nobody can tell any more.
+    let mut in_use = lazy && !was_dead && !mounts::users(&mount.point).is_empty();
     mounts::unmount(&mount.point, lazy || was_dead).map_err(|error| match error.kind() {
         io::ErrorKind::ResourceBusy => {
             let users = mounts::users(&mount.point);
@@ -92,11 +94,11 @@ pub(super) fn unmount(target: &Path, lazy: bool) -> Result<Gone> {
         }
         _ => Error::from(error).at_path(bytes),
     })?;
-    let mut in_use = false;
-    if let Some(owner) = owner {
-        in_use = lazy && !mounts::users(&mount.point).is_empty();
-        if !in_use {
-            wait_until_closed(&mount, &owner)?;
+    if let Some(owner) = owner.filter(|_| !in_use) {
+        match wait_until_closed(&mount, &owner) {
+            // Users we may not look into.
+            Err(_) if lazy => in_use = true,
+            result => result?,
         }
     }
     Ok(Gone { mount, was_dead, in_use })

@@ -36,14 +36,15 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn run_one(path: &Path, smoke: bool) -> Result<Vec<Row>> {
+fn run_one(path: &Path, smoke: bool, options: &[&str]) -> Result<Vec<Row>> {
     let name = stem(path);
     let tool = if path.extension().is_some_and(|kind| kind == "rs") {
-        Tool::cargo().args(["bench", "--quiet", "--bench", &name])
+        Tool::cargo().args(["bench", "--quiet", "--bench", &name, "--"])
     } else {
         npm::build()?;
         Tool::node().args([path])
     };
+    let tool = tool.args(options);
     let (success, output) =
         tool.env("AETHERFLOW_BENCH", if smoke { "smoke" } else { "full" }).tee()?;
     if !success {
@@ -58,11 +59,16 @@ fn row(name: &str, line: &str) -> Option<Row> {
     Some([name, what, value, goal, verdict].map(String::from))
 }
 
-/// `cargo xtask bench [NAME...]`
-pub fn run(names: &[&str]) -> Result {
+/// `cargo xtask bench [NAME...]`, or one name and options of that benchmark.
+pub fn run(arguments: &[&str]) -> Result {
+    let options = arguments.iter().position(|word| word.starts_with('-'));
+    let (names, options) = arguments.split_at(options.unwrap_or(arguments.len()));
+    if !options.is_empty() && names.len() != 1 {
+        return Err("options are for one benchmark: cargo xtask bench NAME --option...".into());
+    }
     let mut rows = vec![["bench", "figure", "value", "goal", ""].map(String::from)];
     for path in benches(names)? {
-        rows.extend(step(&format!("bench {}", stem(&path)), || run_one(&path, false))?);
+        rows.extend(step(&format!("bench {}", stem(&path)), || run_one(&path, false, options))?);
     }
     println!();
     print_table(&rows);
@@ -74,7 +80,7 @@ pub fn check(checks: &mut Checks) {
     match benches(&[]) {
         Ok(paths) => {
             for path in paths {
-                let rows = run_one(&path, true).and_then(|rows| {
+                let rows = run_one(&path, true, &[]).and_then(|rows| {
                     if rows.is_empty() { Err("it printed no figure".into()) } else { Ok(()) }
                 });
                 checks.note(&stem(&path), rows);

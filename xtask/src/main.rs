@@ -25,7 +25,8 @@ cargo xtask COMMAND
   wasm             build the wasm package into pkg/
   npm              install and build the npm package in npm/ (builds pkg/ first)
   pack-npm         both packages as tarballs in target/npm
-  bench [NAME...]  run the benchmarks and print one table of figures
+  bench [NAME...]  run the benchmarks and print one table of figures; after one name its options,
+                   such as `bench fuse --quick --only map,native --rows cold --json FILE`
   help             this page
 
 Needs Rust (stable, through rustup or with the wasm32-unknown-unknown target) and Node 20+ with npm.
