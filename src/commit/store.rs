@@ -554,11 +554,10 @@ impl Store {
 fn own_page<'a>(page: &'a mut Arc<Page>, spare: &mut Vec<Arc<Page>>) -> &'a mut Page {
     if Arc::get_mut(page).is_none()
         && let Some(mut copy) = spare.pop()
+        && let Some(bytes) = Arc::get_mut(&mut copy)
     {
-        if let Some(bytes) = Arc::get_mut(&mut copy) {
-            bytes.copy_from_slice(&page[..]);
-            *page = copy;
-        }
+        bytes.copy_from_slice(&page[..]);
+        *page = copy;
     }
     Arc::make_mut(page)
 }

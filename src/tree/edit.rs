@@ -57,10 +57,17 @@ fn path_to(store: &mut Store, root: &mut Root, key: Key) -> Result<Path> {
     }
 }
 
-/// The way to an item that is there, without changing anything: `None` where it is not there,
-/// `Some(None)` where it is but a node on the way is shared.
-fn path_if_own(store: &Store, root: &Root, key: Key) -> Result<Option<Option<Path>>> {
-    let Some(mut page) = root_page(store, root)? else { return Ok(None) };
+/// What the way to an item is like, found without changing anything.
+enum Way {
+    /// There is no such item.
+    Absent,
+    /// It is there, and so is a node that other trees share.
+    Shared,
+    Own(Path),
+}
+
+fn way_to(store: &Store, root: &Root, key: Key) -> Result<Way> {
+    let Some(mut page) = root_page(store, root)? else { return Ok(Way::Absent) };
     let mut path = Vec::with_capacity(usize::from(root.level) + 1);
     let mut cluster = root.cluster;
     let mut own = true;
@@ -68,8 +75,11 @@ fn path_if_own(store: &Store, root: &Root, key: Key) -> Result<Option<Option<Pat
         own = own && store.references(cluster)? == 1;
         if node::is_leaf(&page) {
             path.push((cluster, 0));
-            let there = node::search(&page, key).is_ok();
-            return Ok(there.then_some(own.then_some(path)));
+            return Ok(match node::search(&page, key) {
+                Err(_) => Way::Absent,
+                Ok(_) if own => Way::Own(path),
+                Ok(_) => Way::Shared,
+            });
         }
         let slot = node::child_slot(&page, key);
         path.push((cluster, slot));
@@ -212,10 +222,10 @@ fn grow_root(store: &mut Store, root: &mut Root, right: u64, first: Key) -> Resu
 /// # Errors
 /// Those of the nodes on the way, and of copying shared ones.
 pub fn remove(store: &mut Store, root: &mut Root, key: Key) -> Result<bool> {
-    let Some(found) = path_if_own(store, root, key)? else { return Ok(false) };
-    let path = match found {
-        Some(path) => path,
-        None => path_to(store, root, key)?,
+    let path = match way_to(store, root, key)? {
+        Way::Absent => return Ok(false),
+        Way::Own(path) => path,
+        Way::Shared => path_to(store, root, key)?,
     };
     let (leaf, _) = path[path.len() - 1];
     let page = store.node_mut(leaf)?;
