@@ -353,6 +353,7 @@ impl Map {
         &self,
         path: &[u8],
         level: Option<i32>,
+        again: bool,
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Rewritten> {
         let level = level.unwrap_or_else(|| self.read(|fs| fs.settings().level));
@@ -364,7 +365,7 @@ impl Map {
         let total = files.len() as u64;
         let mut sum = Rewritten::default();
         for (done, &ino) in (0..).zip(&files) {
-            match self.compress_file(ino, level, &mut || progress(done, total)) {
+            match self.compress_file(ino, level, again, &mut || progress(done, total)) {
                 Ok(one) => sum.add(one),
                 // Removed, or replaced by something else, since the files were listed.
                 Err(error) if matches!(error.code(), Code::NotFound | Code::IsDirectory) => {}
@@ -379,6 +380,7 @@ impl Map {
         &self,
         ino: u64,
         level: i32,
+        again: bool,
         goes_on: &mut dyn FnMut() -> bool,
     ) -> Result<Rewritten> {
         let proceed = |goes_on: bool| match goes_on {
@@ -386,7 +388,7 @@ impl Map {
             false => Err(Error::new(Code::Cancelled, "cancelled")),
         };
         proceed(goes_on())?;
-        let Some(mut compressing) = self.write(|fs| fs.compress_begin(ino, level))? else {
+        let Some(mut compressing) = self.write(|fs| fs.compress_begin(ino, level, again))? else {
             return Ok(Rewritten::default());
         };
         while self.write(|fs| fs.compress_step(&mut compressing))? {

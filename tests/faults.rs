@@ -96,7 +96,7 @@ fn a_disk_that_stays_full() {
 
 #[test]
 fn reads_that_fail() {
-    strike_everywhere(Code::Io, false, true, 5);
+    strike_everywhere(Code::Io, false, true, 1);
 }
 
 /// Opening after a crash with a failing disk: an error or a map, never a loss.

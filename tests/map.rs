@@ -371,3 +371,15 @@ fn idle_time_finds_what_is_worth_compressing_and_what_is_damaged() {
     storage.write_at(at.unwrap(), &[!name[0]]).unwrap();
     assert_eq!(scrub(), (clusters, 1));
 }
+
+#[test]
+fn what_is_compressed_is_compressed_again_when_asked() {
+    let map = Map::create(&options(Compression::All)).unwrap();
+    let ino = put(&map, ROOT, "text", &text(1, 400_000));
+    map.sync().unwrap();
+    let compress = |level, again| map.compress(b"/", Some(level), again, &mut |_, _| true).unwrap();
+    assert_eq!(compress(15, false).files, 0);
+    let better = compress(15, true);
+    assert!(better.files == 1 && better.stored_after < better.stored_before, "{better:?}");
+    assert_eq!(get(&map, ino), text(1, 400_000));
+}

@@ -95,7 +95,8 @@ pub struct Results(BTreeMap<(&'static str, Kind), Cell>);
 fn middle(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied()
+    let (low, high) = (sorted.len().saturating_sub(1) / 2, sorted.len() / 2);
+    Some((sorted.get(low)? + sorted.get(high)?) / 2.0)
 }
 
 fn ends(values: &[f64]) -> (f64, f64) {

@@ -25,16 +25,7 @@ impl Store {
     ) -> Result<u64> {
         let count = data.len().div_ceil(CLUSTER) as u32;
         let first = self.allocate(count, importance)?;
-        let record = |(index, cluster): (usize, &[u8])| match index {
-            0 => Record::new(kind, crc32(cluster), 1),
-            _ => Record::new(Kind::Tail, crc32(cluster), index as u32),
-        };
-        if data.len() >= UNSTAGED && data.len().is_multiple_of(CLUSTER) && !through_log {
-            let records: Vec<Record> = data.chunks_exact(CLUSTER).enumerate().map(record).collect();
-            self.set_records(first, &records)?;
-            self.write_out(&[(first, data)])?;
-            return Ok(first);
-        }
+        let record = |(index, cluster): (usize, &[u8])| extent_record(kind, index, cluster);
         let mut padded = Vec::with_capacity(count as usize * CLUSTER);
         padded.extend_from_slice(data);
         padded.resize(count as usize * CLUSTER, 0);
@@ -54,6 +45,49 @@ impl Store {
             self.write_staged()?;
         }
         Ok(first)
+    }
+
+    /// Stores `data` as raw extents of at most `most` bytes, which is whole clusters, as
+    /// [`Store::write_extent`] does; gives the first cluster of each.
+    ///
+    /// # Errors
+    /// As [`Store::write_extent`].
+    pub fn write_raw(
+        &mut self,
+        data: &[u8],
+        most: usize,
+        importance: u8,
+        through_log: bool,
+    ) -> Result<Vec<u64>> {
+        let mut firsts = Vec::with_capacity(data.len().div_ceil(most));
+        let whole = data.len() / CLUSTER * CLUSTER;
+        if through_log || whole < UNSTAGED {
+            for part in data.chunks(most) {
+                firsts.push(self.write_extent(Kind::Raw, part, importance, through_log)?);
+            }
+            return Ok(firsts);
+        }
+        // Enough to be written as it lies, without gathering it with others first.
+        let mut writes = Vec::with_capacity(firsts.capacity());
+        let mut records = Vec::new();
+        for part in data.chunks(most) {
+            if !part.len().is_multiple_of(CLUSTER) {
+                firsts.push(self.write_extent(Kind::Raw, part, importance, false)?);
+                continue;
+            }
+            let first = self.allocate((part.len() / CLUSTER) as u32, importance)?;
+            records.clear();
+            records.extend(
+                part.chunks_exact(CLUSTER)
+                    .enumerate()
+                    .map(|(index, cluster)| extent_record(Kind::Raw, index, cluster)),
+            );
+            self.set_records(first, &records)?;
+            firsts.push(first);
+            writes.push((first, part));
+        }
+        self.write_out(&writes)?;
+        Ok(firsts)
     }
 
     /// Writes what is staged. Nothing committed references it yet.
@@ -122,17 +156,53 @@ impl Store {
     /// # Errors
     /// `Corrupt` naming the cluster and both checksums; `buf` then holds zeros.
     pub fn read_extent(&self, first: u64, buf: &mut [u8]) -> Result<()> {
-        let count = (buf.len() / CLUSTER) as u32;
-        let mut records = Vec::with_capacity(count as usize);
-        self.for_records(first, count, |cluster, record| {
-            if !matches!(record.kind, Kind::Raw | Kind::Zstd | Kind::Tail) {
-                return Err(Error::corrupt("a file refers to a cluster that holds no file data")
+        self.read_extents(&mut [(first, buf)])
+    }
+
+    /// As [`Store::read_extent`] for several at once: what lies in the same bands is read once.
+    ///
+    /// # Errors
+    /// As [`Store::read_extent`]; any of the buffers may then hold zeros.
+    pub fn read_extents(&self, requests: &mut [(u64, &mut [u8])]) -> Result<()> {
+        self.announce_unknown(requests);
+        let count: usize = requests.iter().map(|(_, buf)| buf.len() / CLUSTER).sum();
+        let mut sums = Vec::with_capacity(count);
+        for (first, buf) in requests.iter() {
+            self.for_records(*first, (buf.len() / CLUSTER) as u32, |cluster, record| {
+                if !matches!(record.kind, Kind::Raw | Kind::Zstd | Kind::Tail) {
+                    return Err(Error::corrupt(
+                        "a file refers to a cluster that holds no file data",
+                    )
                     .at_cluster(cluster));
-            }
-            records.push(record);
-            Ok(())
-        })?;
-        self.read_verified(first, buf, &records)
+                }
+                sums.push(record.crc);
+                Ok(())
+            })?;
+        }
+        self.clusters.read_many(requests)?;
+        let mut rest = &sums[..];
+        for (first, buf) in requests {
+            let (now, later) = rest.split_at(buf.len() / CLUSTER);
+            self.verify(*first, buf, now)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Where records have to be read before the data can be: lets the disk fetch both at once.
+    fn announce_unknown(&self, requests: &[(u64, &mut [u8])]) {
+        let unknown = |first: u64| {
+            self.place(first).is_ok_and(|place| {
+                !self.tables.holds(place.page) && !self.dirty.contains_key(&place.page)
+            })
+        };
+        if requests.iter().any(|(first, _)| unknown(*first)) {
+            let runs: Vec<(u64, u32)> = requests
+                .iter()
+                .map(|(first, buf)| (*first, (buf.len() / CLUSTER) as u32))
+                .collect();
+            self.clusters.will_need(&runs);
+        }
     }
 
     /// Reads clusters and checks them against `records`; `buf` is wiped when one does not match.
@@ -143,7 +213,14 @@ impl Store {
         records: &[Record],
     ) -> Result<()> {
         self.clusters.read_run(first, buf)?;
-        self.meter.clusters_read.add(records.len() as u64);
+        let sums: Vec<u32> = records.iter().map(|record| record.crc).collect();
+        self.verify(first, buf, &sums)
+    }
+
+    /// Puts what is pending over clusters that were read, and checks them; `buf` is wiped when
+    /// one does not match.
+    fn verify(&self, first: u64, buf: &mut [u8], sums: &[u32]) -> Result<()> {
+        self.meter.clusters_read.add(sums.len() as u64);
         for (index, cluster) in buf.chunks_exact_mut(CLUSTER).enumerate() {
             let number = first + index as u64;
             if self.data_pages > 0
@@ -152,9 +229,9 @@ impl Store {
                 cluster.copy_from_slice(&dirty.page[..]);
             }
             let found = crc32(cluster);
-            if found != records[index].crc {
+            if found != sums[index] {
                 buf.fill(0);
-                return Err(Error::checksum(number, records[index].crc, found));
+                return Err(Error::checksum(number, sums[index], found));
             }
         }
         Ok(())
@@ -174,5 +251,13 @@ impl Store {
         let place = self.place(cluster)?;
         table::write_quietly(self.page_mut(place.page, PageKind::Table)?, place.offset, record);
         Ok(())
+    }
+}
+
+/// The record of cluster `index` of an extent with one reference.
+fn extent_record(kind: Kind, index: usize, cluster: &[u8]) -> Record {
+    match index {
+        0 => Record::new(kind, crc32(cluster), 1),
+        _ => Record::new(Kind::Tail, crc32(cluster), index as u32),
     }
 }

@@ -184,6 +184,8 @@ pub struct Store {
     pub(super) data_unsynced: bool,
     pub(super) operation: u64,
     pub(super) undo: Option<Undo>,
+    /// Memory of pages that operations kept for undoing and did not need.
+    spare: Vec<Arc<Page>>,
     pub(super) poison: Option<Error>,
     pub(super) budget: Budget,
     /// Whether it has all of it at present.
@@ -239,6 +241,7 @@ impl Store {
             data_unsynced: false,
             operation: 0,
             undo: None,
+            spare: Vec::new(),
             poison: None,
             budget: parts.budget,
             bands_wide: true,
@@ -401,6 +404,10 @@ impl Store {
         let undo = self.undo.take().unwrap_or_default();
         if result.is_err() {
             self.undo(undo);
+        } else {
+            for (_, page) in undo.pages {
+                keep_spare(page, &mut self.spare);
+            }
         }
         self.release_when_unlogged();
         result
@@ -502,6 +509,7 @@ impl Store {
             self.insert_dirty(cluster, page, kind);
         }
         let operation = self.operation;
+        let spare = &mut self.spare;
         let Some(dirty) = self.dirty.get_mut(&cluster) else { return Err(not_a_node(cluster)) };
         if dirty.operation != operation {
             if let Some(undo) = &mut self.undo {
@@ -514,7 +522,7 @@ impl Store {
             dirty.at_home = false;
             self.unlogged.push(cluster);
         }
-        Ok(Arc::make_mut(&mut dirty.page))
+        Ok(own_page(&mut dirty.page, spare))
     }
 
     /// The node at `cluster`, to be changed in place.
@@ -555,6 +563,30 @@ impl Store {
         }
         self.nodes.take(cluster);
         self.tables.take(cluster);
+    }
+}
+
+/// As [`Arc::make_mut`], but that a copy goes into memory that is at hand: every operation copies
+/// the few pages it changes.
+fn own_page<'a>(page: &'a mut Arc<Page>, spare: &mut Vec<Arc<Page>>) -> &'a mut Page {
+    if Arc::get_mut(page).is_none()
+        && let Some(mut copy) = spare.pop()
+        && let Some(bytes) = Arc::get_mut(&mut copy)
+    {
+        bytes.copy_from_slice(&page[..]);
+        *page = copy;
+    }
+    Arc::make_mut(page)
+}
+
+/// Keeps the memory of a page that nobody else holds.
+fn keep_spare(page: Option<DirtyPage>, spare: &mut Vec<Arc<Page>>) {
+    const SPARE: usize = 64;
+    if spare.len() < SPARE
+        && let Some(mut page) = page.map(|dirty| dirty.page)
+        && Arc::get_mut(&mut page).is_some()
+    {
+        spare.push(page);
     }
 }
 

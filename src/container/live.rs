@@ -7,7 +7,8 @@
 //!
 //! Locks, in this order:
 //! 1. one of [`LOCKS`] band locks, picked by band number: held by a writer of a band (exclusive)
-//!    and by a reader that fills the cache (shared). Never two at once;
+//!    and by a reader that fills the cache (shared). Never two at once, but that a writer of bands
+//!    that follow each other takes theirs together, in ascending order;
 //! 2. the state mutex (touched bands, totals), for moments, and while the two ends of the file
 //!    are written;
 //! 3. the locks inside the storage and the cache, never held while taking another.
@@ -331,6 +332,10 @@ impl Clusters for Live {
 
     fn read_run(&self, first: u64, buf: &mut [u8]) -> Result<()> {
         Live::read_run(self, first, buf)
+    }
+
+    fn read_many(&self, requests: &mut [(u64, &mut [u8])]) -> Result<()> {
+        Live::read_many(self, requests)
     }
 
     fn read_band(&self, band: u32, rows: &mut [u8]) -> Result<()> {

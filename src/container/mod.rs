@@ -44,6 +44,14 @@ pub trait Clusters: Shareable {
     /// `Truncated` or `Io` from the storage; `Corrupt` from a damaged packed form.
     fn read_run(&self, first: u64, buf: &mut [u8]) -> Result<()>;
 
+    /// Reads many runs, in any order, each as [`Clusters::read_run`] does.
+    ///
+    /// # Errors
+    /// As [`Clusters::read_run`]; some buffers may have been filled.
+    fn read_many(&self, requests: &mut [(u64, &mut [u8])]) -> Result<()> {
+        requests.iter_mut().try_for_each(|(first, buf)| self.read_run(*first, buf))
+    }
+
     /// Reads the 32 rows of a band, each its filter byte and its pixels:
     /// `geometry().band_rows_len()` bytes.
     ///

@@ -49,7 +49,7 @@ impl Method {
     pub fn of(name: &str, params: Object<String, Value>) -> Result<Method, Failure> {
         let names: &[&str] = match name {
             "cache" => &["budget", "drop"],
-            "compress" => &["level", "path"],
+            "compress" => &["all", "level", "path"],
             "config" => &["compression", "label", "level", "parity", "rules"],
             "snapshot.create" => &["name", "note"],
             "snapshot.delete" | "snapshot.restore" => &["name"],
@@ -318,7 +318,7 @@ fn compress(
     context.check_writable()?;
     context.host.before()?;
     let path = request.path.as_deref().unwrap_or("/").as_bytes();
-    let sum = context.map.compress(path, request.level, progress)?;
+    let sum = context.map.compress(path, request.level, request.all, progress)?;
     context.map.sync()?;
     value(&CompressInfo::of(sum))
 }

@@ -1,6 +1,6 @@
 //! Buffered writes: file data that has no place yet.
 //!
-//! A file's buffered bytes lie in blocks of 128 KiB, each with the ranges that were written. The
+//! A file's buffered bytes lie in pieces of 16 KiB, each with the ranges that were written. The
 //! size and times a buffered write gives are kept here too and reach the inode together with
 //! the data, so a crash never shows a size without its bytes.
 
@@ -12,27 +12,44 @@ use crate::base::env::Timestamp;
 
 /// Bytes of a block; the logical size of a compressed extent.
 pub const BLOCK: usize = 128 << 10;
-/// Emptied blocks kept for reuse: fresh memory is slower to fill than to copy.
-const SPARE: usize = 64;
+/// Bytes of one piece: few enough that a write here and there costs little more than itself.
+const PIECE: usize = 16 << 10;
+/// Emptied pieces kept for reuse: fresh memory is slower to fill than to copy.
+const SPARE: usize = 512;
 
-/// One block: bytes, and which of them were written.
+/// One piece: bytes, and which of them were written.
 #[derive(Debug, Default)]
-pub(super) struct Block {
+pub(super) struct Piece {
+    /// Offset in the piece of the first of the bytes.
+    from: usize,
     bytes: Vec<u8>,
-    /// Disjoint, ascending, not touching: offsets in the block.
+    /// Disjoint, ascending, not touching: offsets in the piece.
     ranges: Vec<(u32, u32)>,
 }
 
-impl Block {
+impl Piece {
     fn write(&mut self, at: usize, data: &[u8]) {
         let end = at + data.len();
-        if self.bytes.len() < at {
-            self.bytes.resize(at, 0);
+        if self.ranges.is_empty() {
+            self.from = at;
+        } else if at < self.from {
+            let more = self.from - at;
+            self.bytes.splice(..0, std::iter::repeat_n(0, more));
+            self.from = at;
         }
-        let over = data.len().min(self.bytes.len() - at);
-        self.bytes[at..at + over].copy_from_slice(&data[..over]);
+        let start = at - self.from;
+        if self.bytes.len() < start {
+            self.bytes.resize(start, 0);
+        }
+        let over = data.len().min(self.bytes.len() - start);
+        self.bytes[start..start + over].copy_from_slice(&data[..over]);
         self.bytes.extend_from_slice(&data[over..]);
         self.mark(at as u32, end as u32);
+    }
+
+    /// The bytes of a range that was written.
+    fn slice(&self, from: usize, to: usize) -> &[u8] {
+        &self.bytes[from - self.from..to - self.from]
     }
 
     fn mark(&mut self, mut start: u32, mut end: u32) {
@@ -59,7 +76,7 @@ impl Block {
         if let Some(last) = self.ranges.last_mut() {
             last.1 = last.1.min(at);
         }
-        self.bytes.truncate(at as usize);
+        self.bytes.truncate((at as usize).saturating_sub(self.from));
     }
 }
 
@@ -73,7 +90,7 @@ pub(super) struct Times {
 /// What is buffered of one file.
 #[derive(Debug)]
 pub(super) struct FileBuffer {
-    blocks: BTreeMap<u64, Block>,
+    pieces: BTreeMap<u64, Piece>,
     /// The size with the buffered writes, in bytes.
     pub size: u64,
     pub times: Times,
@@ -84,9 +101,9 @@ impl FileBuffer {
     /// Stretches of written bytes that follow each other, in file order: (offset, length).
     pub fn stretches(&self) -> Vec<(u64, u64)> {
         let mut stretches: Vec<(u64, u64)> = Vec::new();
-        for (&number, block) in &self.blocks {
-            let base = number * BLOCK as u64;
-            for &(start, end) in &block.ranges {
+        for (&number, piece) in &self.pieces {
+            let base = number * PIECE as u64;
+            for &(start, end) in &piece.ranges {
                 let (start, end) = (base + u64::from(start), base + u64::from(end));
                 match stretches.last_mut() {
                     Some((offset, length)) if *offset + *length == start => *length = end - *offset,
@@ -102,15 +119,15 @@ impl FileBuffer {
     pub fn append_whole(&self, start: u64, end: u64, out: &mut Vec<u8>) -> bool {
         let mut at = start;
         while at < end {
-            let within = (at % BLOCK as u64) as usize;
-            let stop = BLOCK.min(within + (end - at) as usize);
-            let Some(block) = self.blocks.get(&(at / BLOCK as u64)) else { return false };
+            let within = (at % PIECE as u64) as usize;
+            let stop = PIECE.min(within + (end - at) as usize);
+            let Some(piece) = self.pieces.get(&(at / PIECE as u64)) else { return false };
             let covers =
                 |range: &(u32, u32)| range.0 as usize <= within && stop <= range.1 as usize;
-            if !block.ranges.iter().any(covers) {
+            if !piece.ranges.iter().any(covers) {
                 return false;
             }
-            out.extend_from_slice(&block.bytes[within..stop]);
+            out.extend_from_slice(piece.slice(within, stop));
             at += (stop - within) as u64;
         }
         true
@@ -119,18 +136,17 @@ impl FileBuffer {
     /// Copies the buffered bytes of `offset..offset + out.len()` over `out`.
     pub fn overlay(&self, offset: u64, out: &mut [u8]) {
         let end = offset + out.len() as u64;
-        for (&number, block) in self.blocks.range(offset / BLOCK as u64..) {
-            let base = number * BLOCK as u64;
+        for (&number, piece) in self.pieces.range(offset / PIECE as u64..) {
+            let base = number * PIECE as u64;
             if base >= end {
                 break;
             }
-            for &(start, stop) in &block.ranges {
+            for &(start, stop) in &piece.ranges {
                 let from = (base + u64::from(start)).max(offset);
                 let to = (base + u64::from(stop)).min(end);
                 if from < to {
-                    out[(from - offset) as usize..(to - offset) as usize].copy_from_slice(
-                        &block.bytes[(from - base) as usize..(to - base) as usize],
-                    );
+                    out[(from - offset) as usize..(to - offset) as usize]
+                        .copy_from_slice(piece.slice((from - base) as usize, (to - base) as usize));
                 }
             }
         }
@@ -141,7 +157,7 @@ impl FileBuffer {
 #[derive(Debug)]
 pub(super) struct Buffers {
     files: FxHashMap<u64, FileBuffer>,
-    /// Bytes held in blocks.
+    /// Bytes held in pieces.
     bytes: usize,
     /// More makes a flush due.
     limit: usize,
@@ -180,7 +196,7 @@ impl Buffers {
     /// Begins to buffer a file that has `size` bytes.
     pub fn begin(&mut self, ino: u64, size: u64, times: Times, importance: u8) {
         self.files.entry(ino).or_insert_with(|| FileBuffer {
-            blocks: BTreeMap::new(),
+            pieces: BTreeMap::new(),
             size,
             times,
             importance,
@@ -204,15 +220,16 @@ impl Buffers {
         let mut at = offset;
         let mut rest = data;
         while !rest.is_empty() {
-            let within = (at % BLOCK as u64) as usize;
-            let (now, later) = rest.split_at(rest.len().min(BLOCK - within));
-            let block = file.blocks.entry(at / BLOCK as u64).or_insert_with(|| Block {
+            let within = (at % PIECE as u64) as usize;
+            let (now, later) = rest.split_at(rest.len().min(PIECE - within));
+            let piece = file.pieces.entry(at / PIECE as u64).or_insert_with(|| Piece {
+                from: 0,
                 bytes: self.spare.pop().unwrap_or_default(),
                 ranges: Vec::new(),
             });
-            let before = block.bytes.len();
-            block.write(within, now);
-            self.bytes += block.bytes.len() - before;
+            let before = piece.bytes.len();
+            piece.write(within, now);
+            self.bytes += piece.bytes.len() - before;
             at += now.len() as u64;
             rest = later;
         }
@@ -222,17 +239,17 @@ impl Buffers {
     pub fn truncate(&mut self, ino: u64, size: u64) {
         let Some(file) = self.files.get_mut(&ino) else { return };
         file.size = size;
-        let keep = size / BLOCK as u64;
-        for (_, block) in file.blocks.split_off(&(keep + 1)) {
-            self.bytes -= block.bytes.len();
+        let keep = size / PIECE as u64;
+        for (_, piece) in file.pieces.split_off(&(keep + 1)) {
+            self.bytes -= piece.bytes.len();
         }
-        if let Some(block) = file.blocks.get_mut(&keep) {
-            let before = block.bytes.len();
-            block.cut((size % BLOCK as u64) as u32);
-            self.bytes -= before - block.bytes.len();
-            if block.ranges.is_empty() {
-                self.bytes -= block.bytes.len();
-                file.blocks.remove(&keep);
+        if let Some(piece) = file.pieces.get_mut(&keep) {
+            let before = piece.bytes.len();
+            piece.cut((size % PIECE as u64) as u32);
+            self.bytes -= before - piece.bytes.len();
+            if piece.ranges.is_empty() {
+                self.bytes -= piece.bytes.len();
+                file.pieces.remove(&keep);
             }
         }
     }
@@ -240,11 +257,11 @@ impl Buffers {
     /// Forgets everything buffered of a file.
     pub fn discard(&mut self, ino: u64) {
         if let Some(file) = self.files.remove(&ino) {
-            for mut block in file.blocks.into_values() {
-                self.bytes -= block.bytes.len();
+            for mut piece in file.pieces.into_values() {
+                self.bytes -= piece.bytes.len();
                 if self.spare.len() < SPARE {
-                    block.bytes.clear();
-                    self.spare.push(block.bytes);
+                    piece.bytes.clear();
+                    self.spare.push(piece.bytes);
                 }
             }
         }

@@ -96,43 +96,38 @@ impl Fs {
         let Some(buffer) = self.buffers.get(ino) else { return Ok(()) };
         let (size, times) = (buffer.size, buffer.times);
         let manner = self.manner(buffer.importance, through_log);
-        // One operation per piece keeps the memory for undoing bounded; the inode's size moves
-        // with the last, so a crash in between shows no bytes that were not there before.
-        let mut pieces = Vec::new();
-        for &(offset, length) in stretches {
-            let start = offset - offset % CLUSTER as u64;
-            let end =
-                (offset + length).next_multiple_of(CLUSTER as u64).min(size.max(offset + length));
-            let mut at = start;
-            while at < end {
-                let step = (MAX_RAW_EXTENT as u64) - at % MAX_RAW_EXTENT as u64;
-                let next = end.min(at + step);
-                pieces.push((at, next));
-                at = next;
-            }
-        }
+        let pieces = pieces(stretches, size);
         let mut bytes = Vec::new();
-        for (index, &(start, end)) in pieces.iter().enumerate() {
-            self.read_for_flush(ino, start, end, &mut bytes)?;
-            let last = index + 1 == pieces.len();
+        let mut rest = &pieces[..];
+        while !rest.is_empty() {
+            let (group, later) = rest.split_at(group_length(rest));
+            rest = later;
+            bytes.clear();
+            for &(start, end) in group {
+                self.read_for_flush(ino, start, end, stretches, &mut bytes)?;
+            }
             let compressor = &mut self.compressor;
             let blocks = &self.blocks;
             self.store.atomically(|store| {
                 let mut inode = head::inode(store, &store.state().head, ino)?;
-                clear(store, ino, &mut inode, start, end)?;
-                if start == 0 && end == size && bytes.len() <= INLINE {
-                    let source = Source::Inline(bytes.clone());
-                    insert(store, ino, &mut inode, 0, &Stretch { length: size, source })?;
-                    finish_inode(store, &mut inode, size, times);
-                    return head::put_inode(store, ino, &inode);
-                }
-                store_bytes(store, compressor, manner, &bytes, &mut |store, at, stretch| {
-                    if let Source::Zstd(extent) = &stretch.source {
-                        blocks.take(extent.first);
+                let mut data = &bytes[..];
+                for &(start, end) in group {
+                    let (piece, behind) = data.split_at((end - start) as usize);
+                    data = behind;
+                    clear(store, ino, &mut inode, start, end)?;
+                    if start == 0 && end == size && piece.len() <= INLINE {
+                        let source = Source::Inline(piece.to_vec());
+                        insert(store, ino, &mut inode, 0, &Stretch { length: size, source })?;
+                        continue;
                     }
-                    insert(store, ino, &mut inode, start + at, &stretch)
-                })?;
-                if last {
+                    store_bytes(store, compressor, manner, piece, &mut |store, at, stretch| {
+                        if let Source::Zstd(extent) = &stretch.source {
+                            blocks.take(extent.first);
+                        }
+                        insert(store, ino, &mut inode, start + at, &stretch)
+                    })?;
+                }
+                if rest.is_empty() {
                     finish_inode(store, &mut inode, size, times);
                 }
                 head::put_inode(store, ino, &inode)
@@ -149,22 +144,28 @@ impl Fs {
         Ok(())
     }
 
-    /// The present bytes of a stretch that is about to be rewritten: what is stored where the
-    /// buffer does not cover it, then the buffer.
-    fn read_for_flush(&self, ino: u64, start: u64, end: u64, bytes: &mut Vec<u8>) -> Result<()> {
-        bytes.clear();
+    /// Appends the present bytes of a range that is about to be rewritten: what is stored where
+    /// the buffer, of which `stretches` are the written parts, does not cover it, then the buffer.
+    fn read_for_flush(
+        &self,
+        ino: u64,
+        start: u64,
+        end: u64,
+        stretches: &[(u64, u64)],
+        bytes: &mut Vec<u8>,
+    ) -> Result<()> {
         let Some(buffer) = self.buffers.get(ino) else { return Ok(()) };
+        let before = bytes.len();
         if buffer.append_whole(start, end, bytes) {
             return Ok(());
         }
-        bytes.clear();
-        bytes.resize((end - start) as usize, 0);
+        bytes.truncate(before);
+        bytes.resize(before + (end - start) as usize, 0);
+        let bytes = &mut bytes[before..];
         let mut gaps = Vec::new();
         let mut at = start;
-        for (offset, length) in buffer.stretches() {
-            if offset >= end || offset + length <= start {
-                continue;
-            }
+        let first = stretches.partition_point(|(offset, length)| offset + length <= start);
+        for &(offset, length) in stretches[first..].iter().take_while(|(offset, _)| *offset < end) {
             if offset > at {
                 gaps.push((at, offset));
             }
@@ -248,6 +249,42 @@ impl Fs {
         }
         Ok(())
     }
+}
+
+/// The ranges to rewrite for these stretches of a file: whole clusters, or up to its end, each
+/// at most as long as the longest extent and none twice.
+fn pieces(stretches: &[(u64, u64)], size: u64) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::with_capacity(stretches.len());
+    for &(offset, length) in stretches {
+        let start = offset - offset % CLUSTER as u64;
+        let end = (offset + length).next_multiple_of(CLUSTER as u64).min(size.max(offset + length));
+        match ranges.last_mut() {
+            Some(last) if start <= last.1 => last.1 = last.1.max(end),
+            _ => ranges.push((start, end)),
+        }
+    }
+    let mut pieces = Vec::with_capacity(ranges.len());
+    for (mut at, end) in ranges {
+        while at < end {
+            let next = end.min(at + MAX_RAW_EXTENT as u64 - at % MAX_RAW_EXTENT as u64);
+            pieces.push((at, next));
+            at = next;
+        }
+    }
+    pieces
+}
+
+/// How many of these pieces one operation takes: its memory for undoing stays bounded, and yet
+/// many small pieces share their writes. The inode's size moves with the last operation, so a
+/// crash in between shows no bytes that were not there before.
+fn group_length(pieces: &[(u64, u64)]) -> usize {
+    const PIECES: usize = 512;
+    let mut sum = 0;
+    let fitting = pieces.iter().take(PIECES).take_while(|(start, end)| {
+        sum += end - start;
+        sum <= MAX_RAW_EXTENT as u64
+    });
+    fitting.count().max(1)
 }
 
 type Content = (u8, u64, Vec<u8>, Times);
@@ -381,8 +418,9 @@ fn store_raw(
     let Some(from) = from else { return Ok(()) };
     // A sheet of the smallest picture has room for runs of 32 clusters, of a larger one for 1024.
     let most = largest_run(store);
-    for (index, part) in bytes[from..to].chunks(most).enumerate() {
-        let first = store.write_extent(Kind::Raw, part, manner.importance, manner.through_log)?;
+    let data = &bytes[from..to];
+    let firsts = store.write_raw(data, most, manner.importance, manner.through_log)?;
+    for (index, (part, first)) in data.chunks(most).zip(firsts).enumerate() {
         let extent = Extent {
             first,
             clusters: part.len().div_ceil(CLUSTER) as u16,

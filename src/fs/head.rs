@@ -56,7 +56,7 @@ pub(super) fn remove_list(store: &mut Store, from: Key) -> Result<()> {
     loop {
         // A batch at a time: the cursor reads the tree that is being changed.
         const BATCH: usize = 64;
-        let mut keys = Vec::with_capacity(BATCH);
+        let mut keys = Vec::new();
         let root = store.state().head;
         let mut cursor = crate::tree::Cursor::at(store, &root, from)?;
         while keys.len() < BATCH

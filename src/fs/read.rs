@@ -11,6 +11,13 @@ use crate::commit::Root;
 use crate::tree::item::{self, Extent, Source, Stretch};
 use crate::tree::{Cursor, Key};
 
+/// Whole clusters that are wanted, and where in the file they stand.
+struct Wanted<'a> {
+    cluster: u64,
+    offset: u64,
+    out: &'a mut [u8],
+}
+
 impl Fs {
     /// The inode as stored; buffered writes are not seen.
     pub(super) fn inode(&self, root: &Root, ino: u64) -> Result<Inode> {
@@ -56,6 +63,7 @@ impl Fs {
             return Ok(0);
         }
         let buf = &mut buf[..length];
+        self.read_ahead(view, ino, offset, length as u64, size);
         let result = self.read_stored(&root, ino, offset, buf);
         if let Err(error) = result {
             buf.fill(0);
@@ -82,6 +90,10 @@ impl Fs {
         let key = Key::new(ino, item::DATA, offset);
         let mut cursor = Cursor::at_floor(&self.store, root, key)?;
         let mut at = offset;
+        let mut rest = buf;
+        // Whole clusters of raw extents, which are read together: patches of the picture that
+        // belong to several of them are then read once.
+        let mut raw: Vec<Wanted<'_>> = Vec::new();
         while at < end {
             let Some(item) = cursor.next_in(key)? else { break };
             let start = item.key.offset;
@@ -94,24 +106,37 @@ impl Fs {
                 continue;
             }
             if start > at {
-                buf[(at - offset) as usize..(start - offset) as usize].fill(0);
+                let (gap, behind) = rest.split_at_mut((start - at) as usize);
+                gap.fill(0);
+                rest = behind;
                 at = start;
             }
             let upto = stop.min(end);
-            let out = &mut buf[(at - offset) as usize..(upto - offset) as usize];
-            self.read_stretch(&stretch, at - start, out).map_err(|error| error.at_offset(at))?;
+            let (out, behind) = rest.split_at_mut((upto - at) as usize);
+            rest = behind;
+            self.read_stretch(&stretch, at - start, out, at, &mut raw)
+                .map_err(|error| error.at_offset(at))?;
             at = upto;
         }
-        buf[(at - offset) as usize..].fill(0);
-        Ok(())
+        rest.fill(0);
+        self.read_together(raw)
     }
 
-    /// The bytes of a stretch from `skip` on.
-    fn read_stretch(&self, stretch: &Stretch, skip: u64, out: &mut [u8]) -> Result<()> {
+    /// The bytes of a stretch from `skip` on, which stand at `offset` in the file; some of them
+    /// `later`.
+    fn read_stretch<'a>(
+        &self,
+        stretch: &Stretch,
+        skip: u64,
+        out: &'a mut [u8],
+        offset: u64,
+        later: &mut Vec<Wanted<'a>>,
+    ) -> Result<()> {
         match &stretch.source {
             Source::Raw(extent) => {
                 self.note_read(extent.first);
-                self.read_raw(extent, skip as usize + extent.offset as usize, out)
+                let from = skip as usize + extent.offset as usize;
+                self.read_raw(extent, from, out, offset, later)
             }
             Source::Zstd(extent) => {
                 self.note_read(extent.first);
@@ -138,8 +163,16 @@ impl Fs {
         }
     }
 
-    /// Bytes of a raw extent: whole clusters straight into `out`, the ends by way of a cluster.
-    fn read_raw(&self, extent: &Extent, from: usize, out: &mut [u8]) -> Result<()> {
+    /// Bytes of a raw extent: whole clusters straight into `out`, later, the ends at once by way
+    /// of a cluster.
+    fn read_raw<'a>(
+        &self,
+        extent: &Extent,
+        from: usize,
+        out: &'a mut [u8],
+        offset: u64,
+        later: &mut Vec<Wanted<'a>>,
+    ) -> Result<()> {
         let mut at = from;
         let mut rest = out;
         while !rest.is_empty() {
@@ -147,21 +180,44 @@ impl Fs {
             let cluster = extent.first + (at / CLUSTER) as u64;
             let whole = rest.len() / CLUSTER * CLUSTER;
             if within == 0 && whole > 0 {
-                let (now, later) = rest.split_at_mut(whole);
-                self.store.read_extent(cluster, now)?;
+                let (now, behind) = rest.split_at_mut(whole);
+                later.push(Wanted { cluster, offset: offset + (at - from) as u64, out: now });
                 at += whole;
-                rest = later;
+                rest = behind;
                 continue;
             }
             let take = rest.len().min(CLUSTER - within);
-            let (now, later) = rest.split_at_mut(take);
+            let (now, behind) = rest.split_at_mut(take);
             let mut bytes = [0; CLUSTER];
             self.store.read_extent(cluster, &mut bytes)?;
             now.copy_from_slice(&bytes[within..within + take]);
             at += take;
-            rest = later;
+            rest = behind;
         }
         Ok(())
+    }
+
+    fn read_together(&self, wanted: Vec<Wanted<'_>>) -> Result<()> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let places: Vec<(u64, u64, u64)> = wanted
+            .iter()
+            .map(|part| (part.cluster, (part.out.len() / CLUSTER) as u64, part.offset))
+            .collect();
+        let mut requests: Vec<(u64, &mut [u8])> =
+            wanted.into_iter().map(|part| (part.cluster, part.out)).collect();
+        self.store.read_extents(&mut requests).map_err(|error| {
+            let at = error.cluster().unwrap_or_default();
+            let within =
+                |(first, count, _): &&(u64, u64, u64)| (*first..first + count).contains(&at);
+            match places.iter().find(within).or(places.first()) {
+                Some((first, _, offset)) => {
+                    error.at_offset(offset + at.saturating_sub(*first) * CLUSTER as u64)
+                }
+                None => error,
+            }
+        })
     }
 
     /// The decompressed content of a frame's extent, from the cache or the map.

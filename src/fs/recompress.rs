@@ -46,7 +46,7 @@ impl Fs {
     /// # Errors
     /// `Corrupt` (the file is left alone), `NoSpace`, `ReadOnly`.
     pub fn compress_file(&mut self, ino: u64, level: i32) -> Result<Rewritten> {
-        let Some(mut compressing) = self.compress_begin(ino, level)? else {
+        let Some(mut compressing) = self.compress_begin(ino, level, false)? else {
             return Ok(Rewritten::default());
         };
         while self.compress_step(&mut compressing)? {}
@@ -54,18 +54,28 @@ impl Fs {
     }
 
     /// Begins to compress a file in steps, between which the map may be used and changed at
-    /// will. `None` where there is no raw data.
+    /// will; with `again` also what is compressed already. `None` where there is nothing to do.
     ///
     /// # Errors
     /// As [`Fs::compress_file`].
-    pub fn compress_begin(&mut self, ino: u64, level: i32) -> Result<Option<Compressing>> {
+    pub fn compress_begin(
+        &mut self,
+        ino: u64,
+        level: i32,
+        again: bool,
+    ) -> Result<Option<Compressing>> {
         self.flush(&[ino], false)?;
         let inode = self.inode(&self.root_of(View::Head), ino)?;
         self.expect_regular(&inode)?;
         let mut raw = false;
         let mut before = 0;
         self.for_stretches(View::Head, ino, 0, &mut |_, stretch| {
-            raw |= matches!(stretch.source, Source::Raw(_));
+            raw |= match &stretch.source {
+                Source::Raw(_) => true,
+                // A frame shared with other files would only be torn apart.
+                Source::Zstd(extent) => again && u64::from(extent.logical) == stretch.length,
+                _ => false,
+            };
             before += stored(stretch);
             Ok(true)
         })?;

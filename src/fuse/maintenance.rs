@@ -102,7 +102,7 @@ fn look(map: &Map, state: &State, from: u64) -> Result<Work> {
     let (found, next) = map.read(|fs| fs.next_to_compress(from))?;
     if let Some(ino) = found {
         // Between the look and now it may have been removed, or have become something else.
-        let begun = map.write(|fs| fs.compress_begin(ino, fs.settings().level));
+        let begun = map.write(|fs| fs.compress_begin(ino, fs.settings().level, false));
         if let Ok(Some(compressing)) = begun {
             return Ok(Work::Compress { compressing, next });
         }

@@ -189,10 +189,10 @@ mod tests {
     #[test]
     fn lines_of_the_kernel_are_read() {
         let line = b"36 35 0:52 / /mnt/my\\040map rw,nosuid,nodev shared:1 - fuse.aetherflow \
-                     /home/a\\134b.rts.png rw,user_id=0";
+                     /srv/a\\134b.rts.png rw,user_id=0";
         let mount = parse(line).unwrap();
         assert_eq!(mount.point, Path::new("/mnt/my map"));
-        assert_eq!(mount.map, Path::new("/home/a\\b.rts.png"));
+        assert_eq!(mount.map, Path::new("/srv/a\\b.rts.png"));
         assert_eq!((mount.device.as_str(), mount.options.as_str()), ("0:52", "rw,nosuid,nodev"));
     }
 

@@ -19,6 +19,7 @@ use super::attributes::Change;
 use super::kernel::{Job, Kernel};
 use super::options::Options;
 use super::state::{State, count};
+use crate::base::error::Fault;
 use crate::base::{Code, Error, Result};
 use crate::fs::{Fs, View};
 use crate::map::Map;
@@ -81,9 +82,13 @@ impl Surface {
 
 /// As [`Surface::errno`].
 pub(super) fn errno(state: &State, error: &Error) -> Errno {
-    if matches!(error.code(), Code::Corrupt | Code::Io) {
+    if error.code().fault() == Fault::Damaged || error.code() == Code::Io {
         count(&state.requests.errors);
         log::error!("{error}");
+    }
+    // What is wrong with the map is not wrong with the request.
+    if error.code().fault() == Fault::Damaged {
+        return Errno::EIO;
     }
     Errno::from_i32(error.code().errno())
 }

@@ -60,6 +60,8 @@ pub struct CompressRequest {
     pub path: Option<String>,
     /// The map's own level where `None`.
     pub level: Option<i32>,
+    /// Also what is compressed already.
+    pub all: bool,
 }
 
 /// How to check.

@@ -1,6 +1,6 @@
 //! Changing one tree, inside an operation of the store.
 
-use super::cursor::expect_level;
+use super::cursor::{descend, expect_level, root_page};
 use super::key::Key;
 use super::node;
 use super::share::unshare;
@@ -54,6 +54,37 @@ fn path_to(store: &mut Store, root: &mut Root, key: Key) -> Result<Path> {
         path.push((cluster, slot));
         cluster = own;
         level -= 1;
+    }
+}
+
+/// What the way to an item is like, found without changing anything.
+enum Way {
+    /// There is no such item.
+    Absent,
+    /// It is there, and so is a node that other trees share.
+    Shared,
+    Own(Path),
+}
+
+fn way_to(store: &Store, root: &Root, key: Key) -> Result<Way> {
+    let Some(mut page) = root_page(store, root)? else { return Ok(Way::Absent) };
+    let mut path = Vec::with_capacity(usize::from(root.level) + 1);
+    let mut cluster = root.cluster;
+    let mut own = true;
+    loop {
+        own = own && store.references(cluster)? == 1;
+        if node::is_leaf(&page) {
+            path.push((cluster, 0));
+            return Ok(match node::search(&page, key) {
+                Err(_) => Way::Absent,
+                Ok(_) if own => Way::Own(path),
+                Ok(_) => Way::Shared,
+            });
+        }
+        let slot = node::child_slot(&page, key);
+        path.push((cluster, slot));
+        cluster = node::child(&page, slot);
+        page = descend(store, &page, slot)?;
     }
 }
 
@@ -191,10 +222,11 @@ fn grow_root(store: &mut Store, root: &mut Root, right: u64, first: Key) -> Resu
 /// # Errors
 /// Those of the nodes on the way, and of copying shared ones.
 pub fn remove(store: &mut Store, root: &mut Root, key: Key) -> Result<bool> {
-    if super::cursor::get(store, root, key)?.is_none() {
-        return Ok(false);
-    }
-    let path = path_to(store, root, key)?;
+    let path = match way_to(store, root, key)? {
+        Way::Absent => return Ok(false),
+        Way::Own(path) => path,
+        Way::Shared => path_to(store, root, key)?,
+    };
     let (leaf, _) = path[path.len() - 1];
     let page = store.node_mut(leaf)?;
     let Ok(slot) = node::search(page, key) else { return Ok(false) };

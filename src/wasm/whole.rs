@@ -82,14 +82,17 @@ impl Map {
     /// Compresses the raw data of one file, of a tree, or of the whole map.
     pub fn compress(&self, options: JsValue, progress: Option<Function>) -> JsResult<JsValue> {
         let request: CompressRequest = parse(options)?;
-        let compress = || {
-            self.check_writable()?;
-            let path = request.path.as_deref().unwrap_or("/").as_bytes();
-            self.map.compress(path, request.level, &mut |done, total| match &progress {
-                Some(callback) => goes_on(callback, done as f64, total as f64),
-                None => true,
-            })
-        };
+        let compress =
+            || {
+                self.check_writable()?;
+                let path = request.path.as_deref().unwrap_or("/").as_bytes();
+                self.map.compress(path, request.level, request.all, &mut |done, total| {
+                    match &progress {
+                        Some(callback) => goes_on(callback, done as f64, total as f64),
+                        None => true,
+                    }
+                })
+            };
         object(&CompressInfo::of(compress().map_err(error::throw)?))
     }
 

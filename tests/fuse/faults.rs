@@ -154,8 +154,8 @@ fn full_disk_below_many_small_files(ground: &Ground) -> Done {
 }
 
 /// A map on a disk that can fail, with something synced in it.
-fn on_faulty_disk<'g>(
-    ground: &'g Ground,
+fn on_faulty_disk(
+    ground: &Ground,
     synced: &mut BTreeMap<String, Vec<u8>>,
 ) -> Option<(FaultyDisk, Mounted)> {
     let (folder, point) = (ground.make("below"), ground.make("disk"));

@@ -222,7 +222,9 @@ fn unlinked_files_are_freed_after_a_kill(ground: &Ground) -> Done {
     mounted.mount();
     assert_eq!(fs::read_dir(&mounted.point).unwrap().count(), 0);
     let after = used(&mounted);
-    assert!(after < before + 64, "{before} used clusters became {after}");
+    // The map has grown, and with it its own tables and parity.
+    let rest = (held - before) / 4;
+    assert!(after < before + rest, "{before} used clusters, {held}, then {after}");
     mounted.finish();
     Done::Passed
 }

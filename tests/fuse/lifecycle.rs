@@ -108,7 +108,7 @@ fn read_only_mounts(ground: &Ground) -> Done {
     refused(fs::remove_file(mounted.path("file")));
     refused(fs::create_dir(mounted.path("folder")));
     refused(fs::rename(mounted.path("file"), mounted.path("other")));
-    refused(fs::set_permissions(mounted.path("file"), fs::Permissions::from_mode(0)));
+    refused(fs::set_permissions(mounted.path("file"), fs::Permissions::from_mode(0o600)));
     refused(fs::hard_link(mounted.path("file"), mounted.path("link")));
     refused(symlink("file", mounted.path("link")));
     refused(fs::remove_dir(mounted.path("empty")));
@@ -385,11 +385,14 @@ fn dead_helper(ground: &Ground) -> Done {
     assert_eq!(fs::read_dir(&mounted.point).unwrap().count(), 0);
     mounted.mount();
     assert_eq!(fs::read_to_string(mounted.path("file")).unwrap(), "x");
-    // And without unmounting in between.
+    // And without unmounting in between, with something in the log.
+    fs::write(mounted.path("second"), "y").unwrap();
+    File::open(mounted.path("second")).unwrap().sync_all().unwrap();
     mounted.kill();
     mounted.mount();
     assert_eq!(mounted.status()["recovered"], json!(true));
     assert_eq!(fs::read_to_string(mounted.path("file")).unwrap(), "x");
+    assert_eq!(fs::read_to_string(mounted.path("second")).unwrap(), "y");
     assert_eq!(mounts().iter().filter(|mount| mount.point == mounted.point).count(), 1);
     mounted.finish();
     Done::Passed

@@ -62,7 +62,7 @@ fn git(ground: &Ground) -> Done {
         cd two
         git checkout -q -b other HEAD~4 && echo other > other && git add . && git commit -q -m other
         git merge -q -m merged main
-        git gc -q --aggressive --prune=now
+        git gc -q --prune=now
         git fsck --strict --full
         git push -q origin other
         cd ../one

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aetherflow::base::{Code, Result};
 use aetherflow::fs::ops::{Owner, Rename};
 use aetherflow::fs::xattr::SetAttribute;
-use aetherflow::fs::{Compression, ROOT};
+use aetherflow::fs::{Compression, Fs, ROOT};
 use aetherflow::map::{Map, Options};
 
 use super::model::{Body, Dump, Model};
@@ -86,8 +86,11 @@ impl Drive {
         self.durably(Map::sync)
     }
 
+    /// A checkpoint, after which nothing is in memory: what comes next is read again.
     pub fn checkpoint(&mut self) -> Result<()> {
-        self.durably(Map::checkpoint)
+        self.durably(Map::checkpoint)?;
+        self.map.read(Fs::drop_caches);
+        Ok(())
     }
 
     pub fn close(&mut self) -> Result<()> {

@@ -96,13 +96,15 @@ fn format() -> Result<Counts> {
     Ok(Counts::new(count.saturating_sub(bad), bad).with_end(success))
 }
 
-/// One check per target: all native code, and the library as it is shipped.
+/// One check per line: all native code, the tests of the mount, the library as it is shipped.
 fn clippy() -> Result<Counts> {
     setup::rust_components()?;
     setup::wasm_target()?;
     let mut counts = Counts::default();
     for arguments in [
         "clippy --workspace --all-targets --quiet -- -D warnings",
+        // Not among all targets, since `cargo test` alone is not to run it.
+        "clippy --test fuse --quiet -- -D warnings",
         "clippy --lib --target wasm32-unknown-unknown --features wasm --quiet -- -D warnings",
     ] {
         println!("    cargo {arguments}");

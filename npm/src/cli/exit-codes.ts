@@ -56,6 +56,7 @@ const BY_REASON: Readonly<Record<string, ExitCode>> = {
   feature: EXIT.unsupported,
   unsupported: EXIT.unsupported,
   usage: EXIT.usage,
+  helper: EXIT.failure,
   'no-helper': EXIT.unsupported,
   'no-fuse': EXIT.unsupported,
   locked: EXIT.locked,

@@ -162,6 +162,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   silent: 'end that process, then run `aetherflow unmount`',
   usage: 'see `aetherflow mount --help`',
   // Their own sentence says what to do.
+  helper: '',
   'no-helper': '',
   'no-fuse': '',
   'no-right': '',

@@ -127,10 +127,11 @@ export class RemoteMap implements WholeMap {
   }
 
   compress(options: CompressOptions, watch: Watch): Promise<CompressReport> {
-    const { level } = options;
+    const { level, all } = options;
     const params = {
       path: mapPath(options.path).toString('utf8'),
       ...(level === undefined ? {} : { level }),
+      ...(all === true ? { all } : {}),
     };
     return this.#call('cannot compress', 'compress', params, watch);
   }

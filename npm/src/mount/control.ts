@@ -19,6 +19,13 @@ const LONGEST_ANSWER = 1 << 26;
 /** Milliseconds to wait for a connection and the greeting. */
 const CONNECT_TIMEOUT = 5000;
 
+/** Why nobody can be reached, by code. */
+const UNREACHABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'its control socket is gone',
+  ECONNREFUSED: 'nobody listens at its control socket',
+  EACCES: 'its control socket belongs to another user',
+};
+
 /** What the server says first. */
 export interface Greeting {
   /** Version of the helper. */
@@ -105,8 +112,8 @@ export class ControlClient {
         lost(failure('EIO', path, 'the answer is longer than any answer may be'));
       });
       socket.on('error', (error: NodeJS.ErrnoException) => {
-        const why = error.message.replace(/^[A-Z]+: /u, '');
-        lost(failure(error.code ?? 'EIO', path, why, error.errno));
+        const { code = 'EIO', errno } = error;
+        lost(failure(code, path, UNREACHABLE[code] ?? error.message, errno));
       });
       socket.on('close', () => {
         lost(failure('ECONNRESET', path, 'the process that has the map mounted went away', -104));

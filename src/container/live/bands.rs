@@ -8,7 +8,7 @@ use super::{BandSums, Live, State, Touched};
 use crate::base::limits::TILE;
 use crate::base::{Code, Error, Result};
 
-/// Bytes of new bands of a sheet that are declared together.
+/// Bytes of new bands that are declared together.
 const AHEAD: usize = 32 << 20;
 
 impl Live {
@@ -245,14 +245,47 @@ impl Live {
         let stale =
             state.touched.iter().filter(|(_, touched)| touched.stale).map(|(&band, _)| band);
         let mut bands: Vec<u32> = stale.filter(|band| !new.contains(band)).collect();
+        // What was written whole since its sheet came has its headers and its CRC.
+        let written = |band: &u32| {
+            !state.is_fresh(*band) && state.touched.get(band).is_some_and(|touched| !touched.stale)
+        };
+        bands.extend(new.filter(|band| !written(band)));
         drop(state);
         bands.sort_unstable();
         let mut scratch = Vec::new();
-        for band in bands.into_iter().chain(new) {
-            self.settle_band(geometry, band, &mut scratch)?;
+        let mut blank = Vec::new();
+        for band in bands {
+            if !self.settle_fresh(geometry, band, &mut blank)? {
+                self.settle_band(geometry, band, &mut scratch)?;
+            }
         }
         self.lock_state().skeleton_sheets = geometry.sheets();
         Ok(())
+    }
+
+    /// Writes headers and CRC of a band that is known to hold zeros, without reading it. `false`,
+    /// with nothing written, for any other. `blank` keeps the bytes of such a band.
+    fn settle_fresh(&self, geometry: Geometry, band: u32, blank: &mut Vec<u8>) -> Result<bool> {
+        let _writing = self.band_lock(band).write().unwrap_or_else(PoisonError::into_inner);
+        // Plain memory is written without a band lock, so nothing is known of it here.
+        if self.storage.as_memory().is_some() || !self.lock_state().is_fresh(band) {
+            return Ok(false);
+        }
+        if blank.is_empty() {
+            blank.resize(geometry.band_len(), 0);
+            skeleton::put_band_headers(geometry, blank);
+            skeleton::put_band_crc(blank);
+        }
+        self.writes.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+        self.cache.take(band);
+        let offset = geometry.band_offset(band);
+        for range in structure_ranges(geometry) {
+            let bytes = &blank[range.clone()];
+            if bytes.iter().any(|&byte| byte != 0) {
+                self.storage.write_at(offset + range.start as u64, bytes)?;
+            }
+        }
+        Ok(true)
     }
 
     /// Makes the file a strictly valid PNG: CRCs of stale bands, headers of new ones, IHDR,
@@ -355,27 +388,23 @@ impl Touched {
 }
 
 impl State {
-    /// Adds fresh bands of the same sheets: what is written there is soon followed by more, they
-    /// cost nothing to declare, and each declaration costs the caller a sync of its log.
+    /// Adds fresh bands of the same sheets and of those that follow: what is written there is
+    /// soon followed by more, they cost nothing to declare, and each declaration costs the caller
+    /// a sync of its log.
     fn look_ahead(&self, geometry: Geometry, bands: &mut Vec<u32>) {
-        let more = (AHEAD / geometry.band_len()) as u32;
-        let mut sheets: Vec<u32> = bands
-            .iter()
-            .filter(|&&band| self.is_fresh(band))
-            .map(|band| band / geometry.sheet_bands())
-            .collect();
-        sheets.dedup();
+        let more = (AHEAD / geometry.band_len()).max(geometry.sheet_bands() as usize);
+        let Some(first) = bands.iter().find(|&&band| self.is_fresh(band)) else { return };
+        let start = first / geometry.sheet_bands() * geometry.sheet_bands();
         let asked = bands.len();
-        for sheet in sheets {
-            let first = sheet * geometry.sheet_bands();
-            let fresh = (first..first + geometry.sheet_bands()).filter(|band| {
+        let ahead: Vec<u32> = (start..geometry.bands())
+            .filter(|band| {
                 self.is_fresh(*band)
                     && !self.touched.get(band).is_some_and(|touched| touched.declared)
                     && bands[..asked].binary_search(band).is_err()
-            });
-            let ahead: Vec<u32> = fresh.take(more as usize).collect();
-            bands.extend(ahead);
-        }
+            })
+            .take(more)
+            .collect();
+        bands.extend(ahead);
         bands.sort_unstable();
     }
 

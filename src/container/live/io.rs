@@ -4,13 +4,14 @@
 //! tile row. A call costs about as much as copying [`CALL_COST`] bytes, so the choice is made by
 //! bytes: 32 calls per stretch of adjacent tiles against one call over everything between them.
 
+use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::super::geometry::Geometry;
 use super::super::runs::{self, Tile};
 use super::super::skeleton;
-use super::Live;
+use super::{LOCKS, Live};
 use crate::base::Result;
 use crate::base::limits::{CLUSTER, RUN, TILE};
 use crate::storage::mem::{MemReader, MemStorage, MemWriter, Rows};
@@ -19,15 +20,31 @@ use crate::storage::mem::{MemReader, MemStorage, MemWriter, Rows};
 /// measured in the page cache.
 const CALL_COST: usize = 9000;
 
-/// Bands that follow each other are read by one call when they span at most this many bytes...
+/// Bands that follow each other are read by one call when they span at most this many bytes, or
+/// when at least half of it is wanted.
 const PATCH: usize = 160 << 10;
-/// ...or when at least half of it is wanted, up to this many.
-const LONGEST_CALL: usize = 4 << 20;
+/// Bytes of bands that are read or written by one call, where a band is not longer itself.
+const TOGETHER: usize = 272 << 10;
 
 /// Whether tile rows should be moved one by one: `moved` is what the other way would move.
 fn by_rows<T>(group: &[Tile<T>], moved: usize) -> bool {
     let calls = runs::segments(group).count() * TILE as usize;
     calls * CALL_COST + group.len() * CLUSTER < moved
+}
+
+/// Bands that follow each other and are moved by one call: as many as stay in the processor's
+/// cache between the copy and the call. The kernel takes a long write at two or three times the
+/// speed of the same bytes band by band. A power of two, so that no such group is cut by the end
+/// of a round of the band locks.
+fn bands_together(geometry: Geometry) -> u32 {
+    let most = (TOGETHER / geometry.band_len()).clamp(1, LOCKS) as u32;
+    1 << most.ilog2()
+}
+
+/// Whether a sorted group is all tiles of its band. Counted by stretches, so that a cluster given
+/// twice cannot pass for its neighbour.
+fn is_whole<T>(geometry: Geometry, group: &[Tile<T>]) -> bool {
+    group.len() == geometry.side() as usize && runs::segments(group).count() == 1
 }
 
 /// A tile's rows as they lie in the file.
@@ -123,6 +140,21 @@ fn scatter_all(
     Ok(())
 }
 
+thread_local! {
+    /// Where bands pass through on their way out: fresh memory costs more to fill than to copy.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends the thread's scratch memory; what it holds is of no meaning.
+fn with_scratch<T>(body: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let mut scratch = SCRATCH.take();
+    let result = body(&mut scratch);
+    if scratch.capacity() <= TOGETHER {
+        SCRATCH.replace(scratch);
+    }
+    result
+}
+
 impl Live {
     /// Copies tiles into plain memory and marks their bands.
     pub(super) fn scatter_memory(
@@ -145,17 +177,21 @@ impl Live {
         mut tiles: Vec<Tile<&mut [u8]>>,
     ) -> Result<()> {
         runs::sort(&mut tiles);
-        let mut scratch = Vec::new();
-        // A run along the curve is a patch, so its bands mostly follow each other in the file.
-        for patch in tiles.chunk_by_mut(|a, b| b.band - a.band <= 1) {
-            if self.read_patch(geometry, patch, &mut scratch)? {
-                continue;
+        let together = bands_together(geometry);
+        with_scratch(|scratch| {
+            // A run along the curve is a patch, so its bands mostly follow each other in the file.
+            for patch in tiles
+                .chunk_by_mut(|a, b| b.band - a.band <= 1 && a.band / together == b.band / together)
+            {
+                if self.read_patch(geometry, patch, scratch)? {
+                    continue;
+                }
+                for group in patch.chunk_by_mut(|a, b| a.band == b.band) {
+                    self.read_group(geometry, group, scratch)?;
+                }
             }
-            for group in patch.chunk_by_mut(|a, b| a.band == b.band) {
-                self.read_group(geometry, group, &mut scratch)?;
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Tells the storage which bands a read of these runs will want; those in the cache are left
@@ -194,24 +230,23 @@ impl Live {
         let bands = (last - first + 1) as usize;
         let span = bands * geometry.band_len();
         let dense = patch.len() * CLUSTER * 2 >= span || span <= PATCH;
-        if bands == 1
-            || span > LONGEST_CALL
-            || !dense
-            || (first..=last).any(|band| self.cache.holds(band))
-        {
+        if bands == 1 || !dense || (first..=last).any(|band| self.cache.holds(band)) {
             return Ok(false);
         }
         scratch.resize(scratch.len().max(span), 0);
         let writes = self.writes.load(Ordering::Acquire);
         self.storage.read_at(geometry.band_offset(first), &mut scratch[..span])?;
-        // What the patch leaves of its bands is most likely what is read next.
-        if patch.len() < bands * geometry.side() as usize {
-            for (band, bytes) in (first..).zip(scratch[..span].chunks_exact(geometry.band_len())) {
-                let _reading = self.band_lock(band).read().unwrap_or_else(PoisonError::into_inner);
-                // Nobody may have written since the read began; under the lock nobody can now.
-                if self.writes.load(Ordering::Acquire) == writes {
-                    self.cache.put(band, Arc::new(bytes.to_vec()));
-                }
+        for group in patch.chunk_by(|a, b| a.band == b.band) {
+            // Of a band of which little was wanted, the rest is most likely what is read next.
+            if group.len() * 2 >= geometry.side() as usize {
+                continue;
+            }
+            let band = group[0].band;
+            let at = (band - first) as usize * geometry.band_len();
+            let _reading = self.band_lock(band).read().unwrap_or_else(PoisonError::into_inner);
+            // Nobody may have written since the read began; under the lock nobody can now.
+            if self.writes.load(Ordering::Acquire) == writes {
+                self.cache.put(band, Arc::new(scratch[at..at + geometry.band_len()].to_vec()));
             }
         }
         for tile in patch {
@@ -249,7 +284,7 @@ impl Live {
             }
             return Ok(());
         }
-        scratch.resize(geometry.band_len(), 0);
+        scratch.resize(scratch.len().max(geometry.band_len()), 0);
         self.storage.read_at(geometry.band_offset(band) + from as u64, &mut scratch[from..to])?;
         for tile in group {
             runs::gather_tile(geometry, scratch, tile.column, tile.bytes);
@@ -308,65 +343,87 @@ impl Live {
     ) -> Result<()> {
         runs::sort(&mut tiles);
         let mut scratch = Vec::new();
-        for group in tiles.chunk_by(|a, b| a.band == b.band) {
-            let band = group[0].band;
-            let _writing = self.band_lock(band).write().unwrap_or_else(PoisonError::into_inner);
+        let together = bands_together(geometry);
+        for patch in
+            tiles.chunk_by(|a, b| b.band - a.band <= 1 && a.band / together == b.band / together)
+        {
+            let bands = patch[0].band..=patch[patch.len() - 1].band;
+            // Ascending, and within one round of the locks: nobody can wait in a circle.
+            let _writing: Vec<_> = bands
+                .clone()
+                .map(|band| self.band_lock(band).write().unwrap_or_else(PoisonError::into_inner))
+                .collect();
             self.writes.fetch_add(1, Ordering::AcqRel);
-            let outcome = self.write_group(geometry, group, &mut scratch);
+            let narrow = bands.clone().count() == 1
+                && !is_whole(geometry, patch)
+                && by_rows(patch, geometry.band_len());
+            let outcome = if narrow {
+                self.write_rows(geometry, patch, &mut scratch)
+            } else {
+                self.write_patch(geometry, patch, &mut scratch)
+            };
             if outcome.is_err() {
-                self.cache.take(band);
-                self.mark_stale([band].into_iter());
+                bands.clone().for_each(|band| drop(self.cache.take(band)));
+                self.mark_stale(bands);
                 return outcome;
             }
         }
         Ok(())
     }
 
-    /// Writes the tiles of one band, under its lock: the whole band with its CRC in one call, or
-    /// only the tile rows when the band is so much larger that this is cheaper.
-    fn write_group(
+    /// Writes the tiles of bands that follow each other, under their locks: all of these bands
+    /// with their CRCs in one call.
+    fn write_patch(
+        &self,
+        geometry: Geometry,
+        patch: &[Tile<&[u8]>],
+        scratch: &mut Vec<u8>,
+    ) -> Result<()> {
+        let (first, len) = (patch[0].band, geometry.band_len());
+        let count = (patch[patch.len() - 1].band - first + 1) as usize;
+        scratch.resize(scratch.len().max(count * len), 0);
+        let mut keep = Vec::with_capacity(count);
+        for (group, bytes) in
+            patch.chunk_by(|a, b| a.band == b.band).zip(scratch.chunks_exact_mut(len))
+        {
+            let band = group[0].band;
+            let whole = is_whole(geometry, group);
+            let cached = self.cache.take(band);
+            keep.push(cached.is_some() || !whole);
+            match cached {
+                _ if whole => {}
+                Some(cached) => bytes.copy_from_slice(&cached),
+                None if self.lock_state().is_fresh(band) => bytes.fill(0),
+                None => self.storage.read_at(geometry.band_offset(band), bytes)?,
+            }
+            skeleton::put_band_headers(geometry, bytes);
+            for tile in group {
+                runs::scatter_tile(geometry, bytes, tile.column, tile.bytes);
+            }
+            skeleton::put_band_crc(bytes);
+        }
+        self.storage.write_at(geometry.band_offset(first), &scratch[..count * len])?;
+        for ((band, bytes), keep) in (first..).zip(scratch.chunks_exact(len)).zip(keep) {
+            self.mark_settled(geometry, band, skeleton::band_sums(geometry, bytes));
+            if keep && self.cache.takes(len) {
+                self.cache.put(band, Arc::new(bytes.to_vec()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes only the tile rows of one band, under its lock: for bands so large that this is
+    /// cheaper.
+    fn write_rows(
         &self,
         geometry: Geometry,
         group: &[Tile<&[u8]>],
         scratch: &mut Vec<u8>,
     ) -> Result<()> {
         let band = group[0].band;
-        // Counted by stretches, so that a cluster given twice cannot pass for its neighbour.
-        let whole = group.len() == geometry.side() as usize && runs::segments(group).count() == 1;
-        let cached = self.cache.take(band);
-        let keep = cached.is_some();
-        if !whole && by_rows(group, geometry.band_len()) {
-            self.write_by_rows(geometry, group, scratch)?;
-            self.mark_stale([band].into_iter());
-            return Ok(());
-        }
-        let mut bytes = match cached {
-            Some(bytes) => Arc::unwrap_or_clone(bytes),
-            None => {
-                let mut bytes = std::mem::take(scratch);
-                let fresh = !whole && self.lock_state().is_fresh(band);
-                if fresh {
-                    bytes.clear();
-                }
-                bytes.resize(geometry.band_len(), 0);
-                if !whole && !fresh {
-                    self.storage.read_at(geometry.band_offset(band), &mut bytes)?;
-                }
-                bytes
-            }
-        };
-        skeleton::put_band_headers(geometry, &mut bytes);
-        for tile in group {
-            runs::scatter_tile(geometry, &mut bytes, tile.column, tile.bytes);
-        }
-        skeleton::put_band_crc(&mut bytes);
-        self.storage.write_at(geometry.band_offset(band), &bytes)?;
-        self.mark_settled(geometry, band, skeleton::band_sums(geometry, &bytes));
-        if keep || (!whole && self.cache.takes(bytes.len())) {
-            self.cache.put(band, Arc::new(bytes));
-        } else {
-            *scratch = bytes;
-        }
+        self.cache.take(band);
+        self.write_by_rows(geometry, group, scratch)?;
+        self.mark_stale(std::iter::once(band));
         Ok(())
     }
 

@@ -2,7 +2,19 @@
 
 import type * as nodeFs from 'node:fs';
 import git from 'isomorphic-git';
-import { AetherFlowError, Map, openMap, type Extent, type MapFs } from 'aetherflow';
+import {
+  AetherFlowError,
+  ControlClient,
+  listMounts,
+  Map,
+  mountMap,
+  openMap,
+  unmountMap,
+  type Extent,
+  type MapFs,
+  type MountedMap,
+  type MountInfo,
+} from 'aetherflow';
 
 using map = openMap('map.rts.png', { mode: 'a', label: 'typed' });
 const { fs } = map;
@@ -46,3 +58,12 @@ try {
 openMap('x', { mode: 'rw' });
 // @ts-expect-error no such setting
 map.configure({ colour: 'red' });
+
+const mounted: MountedMap = await mountMap('x', '/mnt/x', { readOnly: true, options: ['uid=1000'] });
+const states: MountInfo['state'][] = (await listMounts()).map(({ state }) => state);
+const control = await ControlClient.connect(mounted.socket ?? '', { timeout: 100 });
+await control.call('verify', { deep: true }, { onProgress: (done, total) => done < total });
+export const gone: Promise<{ map: string; mountPoint: string; wasDead: boolean }> = unmountMap('x');
+export { states };
+// @ts-expect-error a number of bytes
+await mountMap('x', '/mnt/x', { cacheSize: '64M' });
