@@ -452,6 +452,40 @@ fn a_check_sees_one_state() {
     assert_eq!((&problem["kind"], &problem["path"]), (&json!("data-checksum"), &json!("/steady")));
 }
 
+/// As above, with the changes where they hurt: whenever the check tells how far it is, much of
+/// what it has yet to read is freed, changed, and written home twice.
+#[test]
+fn a_check_in_the_midst_of_checkpoints() {
+    let bench = Bench::new();
+    for number in 0..300 {
+        bench.put(&format!("file{number}"), &noise(number, 9000));
+    }
+    let mut round = 0;
+    let mut churn = || {
+        for number in (round..300).step_by(3) {
+            bench.map.write(|fs| fs.unlink(ROOT, format!("file{number}").as_bytes())).unwrap();
+            bench.put(&format!("file{number}"), &noise(1000 + number, 9000));
+            if number % 30 == round {
+                bench.map.checkpoint().unwrap();
+            }
+        }
+        bench.map.checkpoint().unwrap();
+        round = (round + 1) % 3;
+    };
+    let mut told = 0;
+    let mut progress = |_, _| {
+        told += 1;
+        churn();
+        true
+    };
+    let options = aetherflow::check::VerifyOptions { deep: true };
+    let report = bench.map.verify_in_use(options, &mut progress).unwrap();
+    assert_eq!((report.problems.as_slice(), report.files), (&[][..], 300));
+    assert!(told >= 3, "told {told} times");
+    let report = bench.map.verify(options, &mut |_, _| true).unwrap();
+    assert!(report.is_ok(), "{:?}", report.problems);
+}
+
 #[test]
 fn a_long_operation_is_cancelled_or_left() {
     let bench = Bench::new();
