@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(json((1u64 << 53).wrapping_sub(1).into()), "9007199254740991");
         assert_eq!(json(1.5.into()), "1.5");
         assert_eq!(json((-3.0).into()), "-3");
-        assert_eq!(json(u64::MAX.into()), "1.8446744073709552e19");
+        assert_eq!(json(u64::MAX.into()), "1.8446744073709552e+19");
         assert_eq!(json(f64::NAN.into()), "null");
     }
 }
