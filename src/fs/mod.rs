@@ -7,7 +7,7 @@
 //! * [`inode`], [`dir`], [`xattr`]: the items of the tree;
 //! * [`head`]: reading and changing the present tree;
 //! * [`ops`]: creating, linking, renaming, removing;
-//! * [`buffer`], [`write`], [`flush`]: file data on its way in;
+//! * [`buffer`], [`write`], [`mod@prepare`], [`flush`]: file data on its way in;
 //! * [`read`], `ahead`: file data on its way out;
 //! * [`range`]: truncation, holes, clones;
 //! * [`snapshot`], [`settings`], [`rules`]: the catalog and what it says;
@@ -25,6 +25,7 @@ pub mod inspect;
 pub mod ops;
 pub mod path;
 pub mod place;
+pub mod prepare;
 pub mod range;
 pub mod read;
 pub mod recompress;
@@ -98,6 +99,8 @@ pub struct Fs {
     /// Reads observed since the last commit, by first cluster of the extent.
     heat: Mutex<FxHashMap<u64, u32>>,
     import: Option<import::Import>,
+    /// Above the settings, for this opening of the map.
+    level_limit: Option<i32>,
     hash_keys: (u64, u64),
     budget: usize,
 }
@@ -124,6 +127,7 @@ impl Fs {
             decompressors: Mutex::new(Vec::new()),
             heat: Mutex::new(FxHashMap::default()),
             import: None,
+            level_limit: None,
             hash_keys,
             budget,
         }

@@ -19,6 +19,7 @@ use super::options::{Access, Options};
 use super::state::State;
 use super::surface::Surface;
 use crate::base::{Code, Error, Result};
+use crate::codec::frame::LEVEL_FAST;
 use crate::control::{Server, place};
 use crate::fs::View;
 use crate::map::{self, Map};
@@ -122,6 +123,8 @@ impl Opened {
         let settings = map::Options { cache_bytes: options.cache, ..map::Options::default() };
         let map = Map::open_on(storage, log, !read_only, &settings)
             .map_err(|error| error.at_path(path.as_os_str().as_encoded_bytes()))?;
+        // Idle time compresses better; whoever writes should not have to wait for it.
+        map.write(|fs| fs.limit_level(LEVEL_FAST));
         let view = match &options.snapshot {
             Some(name) => map.read(|fs| fs.snapshot(name.as_bytes()))?.view(),
             None => View::Head,
