@@ -242,10 +242,12 @@ fn configuration(path: &Path, options: &Options, read_only: bool) -> Config {
     config.mount_options = vec![
         MountOption::FSName(path.to_string_lossy().into_owned()),
         MountOption::CUSTOM("subtype=aetherflow".to_owned()),
-        MountOption::DefaultPermissions,
         // Access times are not kept.
         MountOption::NoAtime,
     ];
+    if options.checks_permissions() {
+        config.mount_options.push(MountOption::DefaultPermissions);
+    }
     config.mount_options.extend(flags.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag));
     config.acl = match options.access {
         Access::Owner => SessionACL::Owner,
@@ -258,7 +260,7 @@ fn configuration(path: &Path, options: &Options, read_only: bool) -> Config {
 }
 
 fn default_threads() -> usize {
-    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(1, 8))
 }
 
 /// What a failed mount means, and what to do.
