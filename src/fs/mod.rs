@@ -8,12 +8,11 @@
 //! * [`head`]: reading and changing the present tree;
 //! * [`ops`]: creating, linking, renaming, removing;
 //! * [`buffer`], [`write`], [`mod@prepare`], [`flush`]: file data on its way in;
-//! * [`read`], `ahead`: file data on its way out;
+//! * [`read`]: file data on its way out;
 //! * [`range`]: truncation, holes, clones;
 //! * [`snapshot`], [`settings`], [`rules`]: the catalog and what it says;
 //! * [`survey`]: facts about the whole.
 
-mod ahead;
 pub mod buffer;
 pub mod dir;
 pub mod flush;
@@ -93,7 +92,6 @@ pub struct Fs {
     directory_paths: FxHashMap<u64, Arc<[u8]>>,
     /// Decompressed frames by first cluster.
     blocks: Blocks,
-    ahead: ahead::ReadAhead,
     compressor: Compressor,
     decompressors: Mutex<Vec<Decompressor>>,
     /// Reads observed since the last commit, by first cluster of the extent.
@@ -122,7 +120,6 @@ impl Fs {
             orphans: rustc_hash::FxHashSet::default(),
             directory_paths: FxHashMap::default(),
             blocks: ByteCache::new("blocks", block_budget(budget), buffer::BLOCK),
-            ahead: ahead::ReadAhead::default(),
             compressor: Compressor::new(),
             decompressors: Mutex::new(Vec::new()),
             heat: Mutex::new(FxHashMap::default()),
