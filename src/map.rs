@@ -397,6 +397,31 @@ impl Map {
         self.read(|fs| fs.compress_end(&compressing))
     }
 
+    /// Checks a map while it goes on to be changed: the state it has now. The picture's own
+    /// checksums, which are in motion, are left out unless the map is read-only.
+    ///
+    /// # Errors
+    /// As [`check::verify`] and [`Map::checkpoint`]; `Busy` when another such check is under way,
+    /// when the map changes too much before it ends, or is closed.
+    pub fn verify_in_use(
+        &self,
+        options: VerifyOptions,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Report> {
+        if self.read(|fs| fs.store.is_read_only()) {
+            return self.verify(options, progress);
+        }
+        self.checkpoint()?;
+        let (pinned, fs) = self.change(Fs::pin)?;
+        let mut goes_on = |done, total| !pinned.is_broken() && progress(done, total);
+        let report = check::verify(&fs, options, &mut goes_on);
+        if pinned.is_broken() {
+            let what = "the map changed too much, or was closed, before the check ended";
+            return Err(Error::new(Code::Busy, what));
+        }
+        report
+    }
+
     /// Checks the map; one that can be written is checkpointed first, so that all of it is looked
     /// at. Changes wait meanwhile.
     ///

@@ -390,6 +390,102 @@ fn compressing_and_checking_while_others_write() {
     assert_eq!(refused(&mut client, "compress", json!({ "level": 0 })).code(), Code::Invalid);
 }
 
+/// A check sees the state it began with, whatever is written, freed, written home and kept or
+/// dropped as a snapshot meanwhile; and finds what is wrong with it all the same.
+#[test]
+fn a_check_sees_one_state() {
+    let bench = Bench::new();
+    let steady = noise(7, 40_000);
+    bench.put("steady", &steady);
+    let stop = AtomicBool::new(false);
+    let checked = thread::scope(|scope| {
+        let changing = scope.spawn(|| {
+            let mut number = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let name = format!("file{}", number % 40);
+                let change = bench.map.write(|fs| {
+                    if fs.lookup(View::Head, ROOT, name.as_bytes())?.is_some() {
+                        fs.unlink(ROOT, name.as_bytes())?;
+                    }
+                    let ino = fs.make(ROOT, name.as_bytes(), 0o100_644, OWNER, 0)?;
+                    fs.write(ino, 0, &noise(number, [90, 3000, 50_000][number as usize % 3]))?;
+                    match number % 26 {
+                        6 => fs.create_snapshot(b"passing", b"").map(|_| ()),
+                        19 => fs.delete_snapshot(b"passing"),
+                        _ => Ok(()),
+                    }
+                });
+                change.unwrap();
+                match number % 11 {
+                    3 | 7 => bench.map.sync().unwrap(),
+                    10 => bench.map.checkpoint().unwrap(),
+                    _ => {}
+                }
+                number += 1;
+            }
+            number
+        });
+        for round in 0..8 {
+            let mut client = bench.client();
+            let report = call(&mut client, "verify", json!({ "deep": round % 2 == 1 }));
+            assert_eq!(report["problems"], json!([]), "round {round}");
+        }
+        stop.store(true, Ordering::Relaxed);
+        changing.join().unwrap()
+    });
+    assert!(checked > 20, "{checked} changes");
+    // What was held back for the checks is free again.
+    bench.map.sync().unwrap();
+    let report = bench.map.verify(Default::default(), &mut |_, _| true).unwrap();
+    assert!(report.is_ok(), "{:?}", report.problems);
+
+    bench.map.checkpoint().unwrap();
+    let path = bench.folder.0.join("map.rts.png");
+    let file = fs::read(&path).unwrap();
+    let at = file.windows(64).position(|window| window == &steady[..64]).unwrap();
+    let storage = FileStorage::open(&path, Mode::Write).unwrap();
+    aetherflow::storage::Storage::write_at(&storage, at as u64, b"damage").unwrap();
+    let mut client = bench.client();
+    call(&mut client, "cache", json!({ "drop": true }));
+    let report = call(&mut client, "verify", json!({}));
+    let problem = &report["problems"][0];
+    assert_eq!((&problem["kind"], &problem["path"]), (&json!("data-checksum"), &json!("/steady")));
+}
+
+/// As above, with the changes where they hurt: whenever the check tells how far it is, much of
+/// what it has yet to read is freed, changed, and written home twice.
+#[test]
+fn a_check_in_the_midst_of_checkpoints() {
+    let bench = Bench::new();
+    for number in 0..300 {
+        bench.put(&format!("file{number}"), &noise(number, 9000));
+    }
+    let mut round = 0;
+    let mut churn = || {
+        for number in (round..300).step_by(3) {
+            bench.map.write(|fs| fs.unlink(ROOT, format!("file{number}").as_bytes())).unwrap();
+            bench.put(&format!("file{number}"), &noise(1000 + number, 9000));
+            if number % 30 == round {
+                bench.map.checkpoint().unwrap();
+            }
+        }
+        bench.map.checkpoint().unwrap();
+        round = (round + 1) % 3;
+    };
+    let mut told = 0;
+    let mut progress = |_, _| {
+        told += 1;
+        churn();
+        true
+    };
+    let options = aetherflow::check::VerifyOptions { deep: true };
+    let report = bench.map.verify_in_use(options, &mut progress).unwrap();
+    assert_eq!((report.problems.as_slice(), report.files), (&[][..], 300));
+    assert!(told >= 3, "told {told} times");
+    let report = bench.map.verify(options, &mut |_, _| true).unwrap();
+    assert!(report.is_ok(), "{:?}", report.problems);
+}
+
 #[test]
 fn a_long_operation_is_cancelled_or_left() {
     let bench = Bench::new();

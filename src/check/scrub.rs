@@ -30,6 +30,10 @@ pub fn scrub_band(fs: &Fs, band: u32) -> Result<Scrubbed> {
         if geometry.index_in_sheet(cluster) < geometry.vat_pages() {
             continue;
         }
+        // What travels through the log is not at home yet.
+        if store.is_pending(cluster) {
+            continue;
+        }
         let record = store.record(cluster)?;
         if matches!(record.kind, Kind::Raw | Kind::Zstd | Kind::Tail) {
             wanted.push((cluster, column as usize, record.crc));

@@ -27,7 +27,9 @@ impl Store {
                 }
                 return Ok(first);
             }
-            self.grow()?;
+            if !self.release_held() {
+                self.grow()?;
+            }
         }
     }
 
@@ -47,9 +49,8 @@ impl Store {
             }
         }
         // Free in the table, but not to be given out yet.
-        for &(first, count) in
-            self.freed.iter().chain(&self.freed_in_flight).chain(&self.quarantine)
-        {
+        let waiting = self.freed.iter().chain(&self.freed_in_flight).chain(&self.quarantine);
+        for &(first, count) in waiting.chain(self.pin.held()) {
             if self.geometry.sheet_of(first) == sheet {
                 let index = self.geometry.index_in_sheet(first) as usize;
                 for index in index..index + count as usize {

@@ -22,6 +22,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
+use super::pin::Pinned;
 use super::store::{Page, PageKind, Store};
 use super::superblock::Superblock;
 use super::transaction::{Prepared, nanoseconds};
@@ -42,6 +43,7 @@ pub struct Homing(Arc<Pages>);
 
 struct Pages {
     live: Arc<Live>,
+    pin: Option<Arc<Pinned>>,
     pages: Vec<(u64, Arc<Page>)>,
     outcome: OnceLock<Result<()>>,
 }
@@ -59,6 +61,9 @@ impl Homing {
 
 impl Pages {
     fn carry(&self) -> Result<()> {
+        if let Some(pin) = &self.pin {
+            pin.keep(self.pages.iter().map(|(cluster, _)| *cluster))?;
+        }
         let writes: Vec<(u64, &[u8])> =
             self.pages.iter().map(|(cluster, page)| (*cluster, &page[..])).collect();
         self.live.write_many(&writes)?;
@@ -72,6 +77,7 @@ pub struct Checkpoint(Arc<Work>);
 
 struct Work {
     live: Arc<Live>,
+    pin: Option<Arc<Pinned>>,
     geometry: Geometry,
     /// The last transaction that it holds, where that is not durable yet.
     transaction: Option<Prepared>,
@@ -101,6 +107,9 @@ impl Work {
     fn carry(&self) -> Result<(u16, u16)> {
         if let Some(transaction) = &self.transaction {
             transaction.write()?;
+        }
+        if let Some(pin) = &self.pin {
+            pin.keep(self.pages.iter().map(|(cluster, _)| *cluster))?;
         }
         let live = &self.live;
         let runs: Vec<(u64, u32)> = self.pages.iter().map(|&(cluster, _)| (cluster, 1)).collect();
@@ -176,7 +185,12 @@ impl Store {
             return None;
         }
         pages.sort_unstable_by_key(|(cluster, _)| *cluster);
-        let homing = Homing(Arc::new(Pages { live, pages, outcome: OnceLock::new() }));
+        let homing = Homing(Arc::new(Pages {
+            live,
+            pin: self.pin.state(),
+            pages,
+            outcome: OnceLock::new(),
+        }));
         self.homing = Some(homing.clone());
         Some(homing)
     }
@@ -252,6 +266,7 @@ impl Store {
         };
         let checkpoint = Checkpoint(Arc::new(Work {
             live,
+            pin: self.pin.state(),
             geometry: self.geometry,
             transaction,
             log: self.log.as_ref().map(|log| Arc::clone(&log.file)),
@@ -298,9 +313,7 @@ impl Store {
         self.in_flight = None;
         let freed = std::mem::take(&mut self.quarantine);
         let in_flight = std::mem::take(&mut self.freed_in_flight);
-        for (first, count) in freed.into_iter().chain(in_flight) {
-            self.space.give_back(first, count);
-        }
+        self.give_back(freed.into_iter().chain(in_flight));
         Ok(())
     }
 
@@ -341,6 +354,7 @@ impl Store {
     /// # Errors
     /// As [`Store::checkpoint`].
     pub fn close(&mut self) -> Result<()> {
+        self.break_pin();
         self.checkpoint()?;
         if self.superblock.parity {
             self.refresh_parity()?;

@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod meter;
 pub mod open;
 pub mod parity;
+pub mod pin;
 mod records;
 pub mod state;
 pub mod store;

@@ -202,6 +202,7 @@ pub struct Store {
     pub(super) homing: Option<super::checkpoint::Homing>,
     /// A checkpoint that [`Store::finish_checkpoint`] has not heard of.
     pub(super) checkpoint: Option<super::checkpoint::Checkpoint>,
+    pub(super) pin: super::pin::Pin,
     pub meter: Meter,
 }
 
@@ -250,6 +251,7 @@ impl Store {
             in_flight: None,
             homing: None,
             checkpoint: None,
+            pin: super::pin::Pin::default(),
             meter: Meter::default(),
             clusters: parts.clusters,
             live: parts.live,
@@ -437,9 +439,8 @@ impl Store {
     /// Without a log nothing is ever replayed, so freed clusters are free at once.
     fn release_when_unlogged(&mut self) {
         if self.log.is_none() {
-            for (first, count) in std::mem::take(&mut self.freed) {
-                self.space.give_back(first, count);
-            }
+            let freed = std::mem::take(&mut self.freed);
+            self.give_back(freed);
         }
     }
 

@@ -133,15 +133,12 @@ impl Store {
             // Somebody needed the log meanwhile and has taken note already.
             return Ok(());
         }
-        for (first, count) in std::mem::take(&mut self.freed_in_flight) {
-            let in_log =
-                (first..first + u64::from(count)).any(|cluster| self.logged.contains(&cluster));
-            if in_log {
-                self.quarantine.push((first, count));
-            } else {
-                self.space.give_back(first, count);
-            }
-        }
+        let freed = std::mem::take(&mut self.freed_in_flight);
+        let (in_log, gone): (Vec<_>, Vec<_>) = freed.into_iter().partition(|&(first, count)| {
+            (first..first + u64::from(count)).any(|cluster| self.logged.contains(&cluster))
+        });
+        self.quarantine.extend(in_log);
+        self.give_back(gone);
         Ok(())
     }
 

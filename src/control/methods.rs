@@ -331,7 +331,7 @@ fn verify(
     if context.checking.swap(true, Ordering::AcqRel) {
         return Err(Error::new(Code::Busy, "a check is under way already").into());
     }
-    let report = context.map.verify(VerifyOptions { deep: request.deep }, progress);
+    let report = context.map.verify_in_use(VerifyOptions { deep: request.deep }, progress);
     context.checking.store(false, Ordering::Release);
     value(&VerifyReport::of(&report?))
 }

@@ -43,6 +43,7 @@ use crate::base::cache::{ByteCache, CacheFigures};
 use crate::base::env::Timestamp;
 use crate::base::{Code, Error, Result};
 use crate::codec::frame::{Compressor, Decompressor};
+use crate::commit::pin::Pinned;
 use crate::commit::store::Budget;
 use crate::commit::{Root, Store};
 
@@ -274,6 +275,19 @@ impl Fs {
         self.flush_all(false)?;
         self.fold_heat()?;
         self.store.checkpoint()
+    }
+
+    /// The present state, buffered writes excepted, as a filesystem of its own that can be read
+    /// while this one goes on; and what says whether it still can.
+    ///
+    /// # Errors
+    /// As [`Store::pin`]; `Busy` during an import.
+    pub fn pin(&mut self) -> Result<(Arc<Pinned>, Fs)> {
+        if self.is_importing() {
+            return Err(Error::new(Code::Busy, "an import is under way"));
+        }
+        let (pinned, store) = self.store.pin()?;
+        Ok((pinned, Fs::open(store, 8 << 20)?))
     }
 
     /// As [`Fs::checkpoint`], with parity brought up to date; afterwards the file alone is the
