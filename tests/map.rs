@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use aetherflow::base::Code;
 use aetherflow::base::env::{Clock, Timestamp};
+use aetherflow::check::VerifyOptions;
 use aetherflow::check::scrub::scrub_band;
 use aetherflow::container::live::read_geometry;
 use aetherflow::fs::ops::{Attributes, Owner, Rename};
+use aetherflow::fs::prepare::{Prepared, prepare};
 use aetherflow::fs::{Compression, FileType, Fs, ROOT, Settings, View};
 use aetherflow::map::{Map, Options};
 use aetherflow::storage::Storage;
@@ -286,7 +288,7 @@ fn times_of_what_a_cache_writes_back_are_the_caches() {
     let ino = put(&map, ROOT, "file", b"before");
     map.sync().unwrap();
     let written = map.read(|fs| fs.stat(View::Head, ino)).unwrap();
-    map.write(|fs| fs.write_back(ino, 0, b"after!")).unwrap();
+    map.write(|fs| fs.write_back(ino, 0, b"after!", Prepared::default())).unwrap();
     let buffered = map.read(|fs| fs.stat(View::Head, ino)).unwrap();
     assert_eq!(buffered.modified, written.modified);
     // What the cache says then holds, whether the data has a place by that time or not.
@@ -382,4 +384,37 @@ fn what_is_compressed_is_compressed_again_when_asked() {
     let better = compress(15, true);
     assert!(better.files == 1 && better.stored_after < better.stored_before, "{better:?}");
     assert_eq!(get(&map, ino), text(1, 400_000));
+}
+
+#[test]
+fn frames_made_beforehand_are_used_only_for_the_bytes_they_were_made_of() {
+    const BLOCK: usize = 128 << 10;
+    let map = Map::create(&options(Compression::All)).unwrap();
+    let ino = put(&map, ROOT, "file", b"");
+    let mut model = text(3, 5 * BLOCK + 777);
+    model[2 * BLOCK..3 * BLOCK].copy_from_slice(&noise(4, BLOCK));
+    let level = map.read(|fs| fs.level_for(ino)).unwrap().unwrap();
+    let at = 4096;
+    model.splice(..0, vec![0; at]);
+    let whole = |map: &Map, model: &[u8]| {
+        let prepared = prepare(level, at as u64, &model[at..]);
+        map.write(|fs| fs.write_back(ino, at as u64, &model[at..], prepared)).unwrap();
+    };
+    whole(&map, &model);
+    // One byte of a block that has a frame, and an end in the middle of another.
+    model[BLOCK + 5] ^= 1;
+    map.write(|fs| fs.write_back(ino, BLOCK as u64 + 5, &[model[BLOCK + 5]], Prepared::default()))
+        .unwrap();
+    model.truncate(4 * BLOCK + 9);
+    map.write(|fs| fs.truncate(ino, model.len() as u64)).unwrap();
+    assert_eq!(get(&map, ino), model);
+    map.sync().unwrap();
+    assert_eq!(get(&map, ino), model);
+    // Again over what is stored by now, with a hole in front.
+    model.resize(6 * BLOCK, 7);
+    whole(&map, &model);
+    map.sync().unwrap();
+    assert_eq!(get(&map, ino), model);
+    let report = map.verify(VerifyOptions { deep: true }, &mut |_, _| true).unwrap();
+    assert!(report.is_ok(), "{:?}", report.problems);
 }

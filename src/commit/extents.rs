@@ -189,8 +189,13 @@ impl Store {
         Ok(())
     }
 
-    /// Where records have to be read before the data can be: lets the disk fetch both at once.
+    /// Where records have to be read before a little data can be: lets the disk fetch both at
+    /// once. More data is better left to the system, which reads ahead in longer pieces by itself.
     fn announce_unknown(&self, requests: &[(u64, &mut [u8])]) {
+        const LITTLE: usize = 32 << 10;
+        if requests.iter().map(|(_, buf)| buf.len()).sum::<usize>() > LITTLE {
+            return;
+        }
         let unknown = |first: u64| {
             self.place(first).is_ok_and(|place| {
                 !self.tables.holds(place.page) && !self.dirty.contains_key(&place.page)

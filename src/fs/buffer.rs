@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+use super::prepare::{Prepared, Ready};
 use crate::base::env::Timestamp;
 
 /// Bytes of a block; the logical size of a compressed extent.
@@ -91,6 +92,8 @@ pub(super) struct Times {
 #[derive(Debug)]
 pub(super) struct FileBuffer {
     pieces: BTreeMap<u64, Piece>,
+    /// What compressing blocks gave, by their number; gone as soon as a byte of the block changes.
+    ready: BTreeMap<u64, Ready>,
     /// The size with the buffered writes, in bytes.
     pub size: u64,
     pub times: Times,
@@ -98,6 +101,21 @@ pub(super) struct FileBuffer {
 }
 
 impl FileBuffer {
+    /// What compressing the block at `offset` gave, if that was tried.
+    pub fn ready(&self, offset: u64) -> Option<&Ready> {
+        let aligned = offset.is_multiple_of(BLOCK as u64);
+        self.ready.get(&(offset / BLOCK as u64)).filter(|_| aligned)
+    }
+
+    /// Forgets frames of the blocks from `first` to `last`; returns the bytes they took.
+    fn unready(&mut self, first: u64, last: u64) -> usize {
+        let mut freed = 0;
+        while let Some((&number, _)) = self.ready.range(first..=last).next() {
+            freed += self.ready.remove(&number).map_or(0, |ready| ready.weight());
+        }
+        freed
+    }
+
     /// Stretches of written bytes that follow each other, in file order: (offset, length).
     pub fn stretches(&self) -> Vec<(u64, u64)> {
         let mut stretches: Vec<(u64, u64)> = Vec::new();
@@ -197,6 +215,7 @@ impl Buffers {
     pub fn begin(&mut self, ino: u64, size: u64, times: Times, importance: u8) {
         self.files.entry(ino).or_insert_with(|| FileBuffer {
             pieces: BTreeMap::new(),
+            ready: BTreeMap::new(),
             size,
             times,
             importance,
@@ -217,6 +236,9 @@ impl Buffers {
         if let Some(now) = now {
             file.times = Times { modified: now, changed: now };
         }
+        if let Some(last) = (offset + data.len() as u64).checked_sub(1) {
+            self.bytes -= file.unready(offset / BLOCK as u64, last / BLOCK as u64);
+        }
         let mut at = offset;
         let mut rest = data;
         while !rest.is_empty() {
@@ -235,10 +257,22 @@ impl Buffers {
         }
     }
 
+    /// Keeps what compressing blocks gave that were written as a whole just now.
+    pub fn keep(&mut self, ino: u64, prepared: Prepared) {
+        let Some(file) = self.files.get_mut(&ino) else { return };
+        for (number, ready) in prepared.blocks {
+            self.bytes += ready.weight();
+            if let Some(before) = file.ready.insert(number, ready) {
+                self.bytes -= before.weight();
+            }
+        }
+    }
+
     /// Forgets what was buffered beyond `size`, which becomes the file's.
     pub fn truncate(&mut self, ino: u64, size: u64) {
         let Some(file) = self.files.get_mut(&ino) else { return };
         file.size = size;
+        self.bytes -= file.unready(size / BLOCK as u64, u64::MAX);
         let keep = size / PIECE as u64;
         for (_, piece) in file.pieces.split_off(&(keep + 1)) {
             self.bytes -= piece.bytes.len();
@@ -256,7 +290,8 @@ impl Buffers {
 
     /// Forgets everything buffered of a file.
     pub fn discard(&mut self, ino: u64) {
-        if let Some(file) = self.files.remove(&ino) {
+        if let Some(mut file) = self.files.remove(&ino) {
+            self.bytes -= file.unready(0, u64::MAX);
             for mut piece in file.pieces.into_values() {
                 self.bytes -= piece.bytes.len();
                 if self.spare.len() < SPARE {

@@ -6,6 +6,7 @@
 
 use super::buffer::{BLOCK, Times};
 use super::inode::Inode;
+use super::prepare::Ready;
 use super::range::{clear, insert, set_size};
 use super::{Blocks, Compression, Fs, View, head};
 use crate::base::Result;
@@ -89,7 +90,8 @@ impl Fs {
                 zones::zone(distance, extent) >= Zone::Temperate
             }
         };
-        Manner { compress, level: self.settings.level, importance, through_log }
+        let level = self.settings.level.min(self.level_limit.unwrap_or(i32::MAX));
+        Manner { compress, level, importance, through_log }
     }
 
     fn flush_large(&mut self, ino: u64, stretches: &[(u64, u64)], through_log: bool) -> Result<()> {
@@ -108,6 +110,7 @@ impl Fs {
             }
             let compressor = &mut self.compressor;
             let blocks = &self.blocks;
+            let buffer = self.buffers.get(ino);
             self.store.atomically(|store| {
                 let mut inode = head::inode(store, &store.state().head, ino)?;
                 let mut data = &bytes[..];
@@ -120,7 +123,12 @@ impl Fs {
                         insert(store, ino, &mut inode, 0, &Stretch { length: size, source })?;
                         continue;
                     }
-                    store_bytes(store, compressor, manner, piece, &mut |store, at, stretch| {
+                    let ready = |at: u64| {
+                        let ready = buffer?.ready(start + at)?;
+                        (ready.level == manner.level).then_some(ready)
+                    };
+                    let how = How { manner, compressor, ready: &ready };
+                    store_bytes(store, how, piece, &mut |store, at, stretch| {
                         if let Source::Zstd(extent) = &stretch.source {
                             blocks.take(extent.first);
                         }
@@ -230,7 +238,8 @@ impl Fs {
                     }
                     continue;
                 } else {
-                    store_bytes(store, compressor, manner, bytes, &mut |store, at, stretch| {
+                    let how = How { manner, compressor, ready: &|_| None };
+                    store_bytes(store, how, bytes, &mut |store, at, stretch| {
                         insert(store, ino, &mut inode, at, &stretch)
                     })?;
                 }
@@ -342,16 +351,24 @@ pub(super) fn store_frame(
     ))
 }
 
+/// How bytes become extents.
+pub(super) struct How<'a> {
+    pub manner: Manner,
+    pub compressor: &'a mut Compressor,
+    /// What compressing the block at an offset of the bytes gave before.
+    pub ready: &'a dyn Fn(u64) -> Option<&'a Ready>,
+}
+
 /// Stores bytes as extents, and hands each stretch to `place` with its offset. Zeros become
 /// holes, other simple content symbols; blocks that do not compress are joined into long raw
 /// extents.
 pub(super) fn store_bytes(
     store: &mut Store,
-    compressor: &mut Compressor,
-    manner: Manner,
+    how: How<'_>,
     bytes: &[u8],
     place: &mut dyn FnMut(&mut Store, u64, Stretch) -> Result<()>,
 ) -> Result<()> {
+    let How { manner, compressor, ready } = how;
     let mut raw: Option<usize> = None;
     let mut at = 0;
     while at < bytes.len() {
@@ -368,14 +385,20 @@ pub(super) fn store_bytes(
         });
         if symbolic.is_some() || manner.compress {
             if symbolic.is_none() {
-                let mut frame = Vec::new();
-                if compressor.compress(block, manner.level, &mut frame) {
+                let mut made = Vec::new();
+                let frame = match ready(at as u64).filter(|_| block.len() == BLOCK) {
+                    Some(ready) => ready.frame.as_deref(),
+                    None => {
+                        compressor.compress(block, manner.level, &mut made).then_some(&made[..])
+                    }
+                };
+                if let Some(frame) = frame {
                     store_raw(store, manner, bytes, raw.take(), at, place)?;
                     store.meter.frames_logical.add(length);
                     store.meter.frames_stored.add(frame.len() as u64);
                     let first = store.write_extent(
                         Kind::Zstd,
-                        &frame,
+                        frame,
                         manner.importance,
                         manner.through_log,
                     )?;

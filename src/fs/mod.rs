@@ -7,13 +7,12 @@
 //! * [`inode`], [`dir`], [`xattr`]: the items of the tree;
 //! * [`head`]: reading and changing the present tree;
 //! * [`ops`]: creating, linking, renaming, removing;
-//! * [`buffer`], [`write`], [`flush`]: file data on its way in;
-//! * [`read`], `ahead`: file data on its way out;
+//! * [`buffer`], [`write`], [`mod@prepare`], [`flush`]: file data on its way in;
+//! * [`read`]: file data on its way out;
 //! * [`range`]: truncation, holes, clones;
 //! * [`snapshot`], [`settings`], [`rules`]: the catalog and what it says;
 //! * [`survey`]: facts about the whole.
 
-mod ahead;
 pub mod buffer;
 pub mod dir;
 pub mod flush;
@@ -25,6 +24,7 @@ pub mod inspect;
 pub mod ops;
 pub mod path;
 pub mod place;
+pub mod prepare;
 pub mod range;
 pub mod read;
 pub mod recompress;
@@ -93,12 +93,13 @@ pub struct Fs {
     directory_paths: FxHashMap<u64, Arc<[u8]>>,
     /// Decompressed frames by first cluster.
     blocks: Blocks,
-    ahead: ahead::ReadAhead,
     compressor: Compressor,
     decompressors: Mutex<Vec<Decompressor>>,
     /// Reads observed since the last commit, by first cluster of the extent.
     heat: Mutex<FxHashMap<u64, u32>>,
     import: Option<import::Import>,
+    /// Above the settings, for this opening of the map.
+    level_limit: Option<i32>,
     hash_keys: (u64, u64),
     budget: usize,
 }
@@ -120,11 +121,11 @@ impl Fs {
             orphans: rustc_hash::FxHashSet::default(),
             directory_paths: FxHashMap::default(),
             blocks: ByteCache::new("blocks", block_budget(budget), buffer::BLOCK),
-            ahead: ahead::ReadAhead::default(),
             compressor: Compressor::new(),
             decompressors: Mutex::new(Vec::new()),
             heat: Mutex::new(FxHashMap::default()),
             import: None,
+            level_limit: None,
             hash_keys,
             budget,
         }

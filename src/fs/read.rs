@@ -63,7 +63,6 @@ impl Fs {
             return Ok(0);
         }
         let buf = &mut buf[..length];
-        self.read_ahead(view, ino, offset, length as u64, size);
         let result = self.read_stored(&root, ino, offset, buf);
         if let Err(error) = result {
             buf.fill(0);

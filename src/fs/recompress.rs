@@ -1,7 +1,7 @@
 //! Rewriting stored data: compressing it, or moving it. What is written is read back and
 //! compared before the original is let go.
 
-use super::flush::{Manner, store_bytes};
+use super::flush::{How, Manner, store_bytes};
 use super::range::{clear, insert};
 use super::{Fs, View, head};
 use crate::base::limits::MAX_RAW_EXTENT;
@@ -187,7 +187,8 @@ impl Fs {
             let mut inode = head::inode(store, &store.state().head, ino)?;
             // The old extents go only with the transaction that brings the new ones.
             clear(store, ino, &mut inode, start, end)?;
-            store_bytes(store, compressor, manner, &bytes, &mut |store, at, stretch| {
+            let how = How { manner, compressor, ready: &|_| None };
+            store_bytes(store, how, &bytes, &mut |store, at, stretch| {
                 if let Source::Zstd(extent) = &stretch.source {
                     blocks.take(extent.first);
                 }

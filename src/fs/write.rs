@@ -1,6 +1,7 @@
 //! Writing: into the buffers, and out of the way again when they are full.
 
 use super::buffer::Times;
+use super::prepare::Prepared;
 use super::{Fs, View};
 use crate::base::env::Timestamp;
 use crate::base::{Code, Error, Result};
@@ -13,16 +14,23 @@ impl Fs {
     /// `Poisoned`; when the buffers are full also those of [`Fs::flush_all`].
     pub fn write(&mut self, ino: u64, offset: u64, data: &[u8]) -> Result<()> {
         let now = self.now();
-        self.buffer_write(ino, offset, data, Some(now))
+        self.buffer_write(ino, offset, data, Some(now), Prepared::default())
     }
 
     /// As [`Fs::write`], for bytes that a cache above writes back: they were written before, and
-    /// that cache sets the times. The file's own stay as they are.
+    /// that cache sets the times. The file's own stay as they are. `prepared` is what
+    /// [`prepare`](super::prepare::prepare) made of the same bytes, if it was asked.
     ///
     /// # Errors
     /// As [`Fs::write`].
-    pub fn write_back(&mut self, ino: u64, offset: u64, data: &[u8]) -> Result<()> {
-        self.buffer_write(ino, offset, data, None)
+    pub fn write_back(
+        &mut self,
+        ino: u64,
+        offset: u64,
+        data: &[u8],
+        prepared: Prepared,
+    ) -> Result<()> {
+        self.buffer_write(ino, offset, data, None, prepared)
     }
 
     fn buffer_write(
@@ -31,6 +39,7 @@ impl Fs {
         offset: u64,
         data: &[u8],
         now: Option<Timestamp>,
+        prepared: Prepared,
     ) -> Result<()> {
         self.store.check_writable()?;
         Fs::check_range(offset, data.len() as u64)?;
@@ -39,6 +48,7 @@ impl Fs {
             return Ok(());
         }
         self.buffers.write(ino, offset, data, now);
+        self.buffers.keep(ino, prepared);
         if self.buffers.is_full() {
             self.flush_all(false)?;
             self.commit_if_wasteful()?;

@@ -11,6 +11,8 @@ use super::state::count;
 use super::surface::{Answer, Surface, errno, stale};
 use crate::base::{Code, Error};
 use crate::fs::View;
+use crate::fs::buffer::BLOCK;
+use crate::fs::prepare::{Prepared, prepare};
 
 const SEEK_DATA: i32 = 3;
 const SEEK_HOLE: i32 = 4;
@@ -49,6 +51,13 @@ impl Surface {
         let requests = &self.state.requests;
         count(&requests.writes);
         requests.written_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        // Compressing is the larger part of the work: done before others have to wait.
+        let level = if data.len() >= BLOCK { self.look(|fs| fs.level_for(ino))? } else { None };
+        let cached = flags.contains(WriteFlags::FUSE_WRITE_CACHE);
+        let prepared = match level {
+            Some(level) if cached => prepare(level, offset, data),
+            _ => Prepared::default(),
+        };
         self.change(|fs| {
             if flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID)
                 && let Some(mode) = drop_privileges(fs, ino, None, false)?
@@ -56,9 +65,9 @@ impl Surface {
                 Surface::set_mode(fs, ino, mode)?;
             }
             // Of pages that are written back the kernel keeps the time and tells it later.
-            if flags.contains(WriteFlags::FUSE_WRITE_CACHE) {
+            if cached {
                 self.kernel.outdated(ino);
-                fs.write_back(ino, offset, data)
+                fs.write_back(ino, offset, data, prepared)
             } else {
                 fs.write(ino, offset, data)
             }

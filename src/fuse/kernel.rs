@@ -84,7 +84,18 @@ impl Kernel {
         self.outdated.lock().unwrap_or_else(PoisonError::into_inner).files.remove(&ino);
     }
 
-    /// Lets the kernel ask again. On a thread of its own: it may have to wait for an inode that is
+    /// Lets the kernel ask again for the attributes of an inode. Not to be called by a thread that
+    /// serves requests.
+    pub(super) fn ask_again(&self, ino: u64) {
+        // Attributes alone: no offset. What the kernel has forgotten needs nothing.
+        if let Some(notifier) = self.notifier.get()
+            && let Err(error) = notifier.inval_inode(INodeNo(ino), -1, 0)
+        {
+            log::info!("the kernel may show old attributes: {error}");
+        }
+    }
+
+    /// Tells of changed blocks. On a thread of its own: it may have to wait for an inode that is
     /// about to be forgotten, and so for requests.
     fn tell_of_blocks(&self) {
         let mut outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,14 +108,7 @@ impl Kernel {
             outdated = waited.unwrap_or_else(PoisonError::into_inner).0;
             let files = std::mem::take(&mut outdated.files);
             drop(outdated);
-            for ino in files {
-                // Attributes alone: no offset. What the kernel has forgotten needs nothing.
-                if let Some(notifier) = self.notifier.get()
-                    && let Err(error) = notifier.inval_inode(INodeNo(ino), -1, 0)
-                {
-                    log::info!("the kernel may show old block counts: {error}");
-                }
-            }
+            files.into_iter().for_each(|ino| self.ask_again(ino));
             outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner);
         }
     }

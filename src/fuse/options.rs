@@ -153,7 +153,12 @@ impl Options {
             }
             ("snapshot", Some("")) => return Err("snapshot= needs a name".to_owned()),
             ("snapshot", Some(value)) => self.snapshot = Some(value.to_owned()),
-            ("fsname" | "subtype" | "comment", _) => {}
+            // What the kernel shows of a mount, and mount(8) gives back when it remounts.
+            (
+                "fsname" | "subtype" | "comment" | "user_id" | "group_id" | "rootmode" | "fd"
+                | "max_read" | "blksize",
+                _,
+            ) => {}
             (name, None) if IGNORED.contains(&name) || name.starts_with("x-") => {}
             (name, Some(_)) if name.starts_with("x-") => {}
             _ => {
@@ -163,6 +168,13 @@ impl Options {
             }
         }
         Ok(())
+    }
+
+    /// Whether the kernel is to check permissions. Where root alone may use the mount there is
+    /// nothing to check, and the kernel need not ask for a directory's mode after every change
+    /// in it.
+    pub fn checks_permissions(&self) -> bool {
+        self.access != Access::Owner || !rustix::process::geteuid().is_root()
     }
 
     /// The options that differ from what is usual, as one line for people.

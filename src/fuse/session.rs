@@ -19,6 +19,7 @@ use super::options::{Access, Options};
 use super::state::State;
 use super::surface::Surface;
 use crate::base::{Code, Error, Result};
+use crate::codec::frame::LEVEL_FAST;
 use crate::control::{Server, place};
 use crate::fs::View;
 use crate::map::{self, Map};
@@ -122,6 +123,8 @@ impl Opened {
         let settings = map::Options { cache_bytes: options.cache, ..map::Options::default() };
         let map = Map::open_on(storage, log, !read_only, &settings)
             .map_err(|error| error.at_path(path.as_os_str().as_encoded_bytes()))?;
+        // Idle time compresses better; whoever writes should not have to wait for it.
+        map.write(|fs| fs.limit_level(LEVEL_FAST));
         let view = match &options.snapshot {
             Some(name) => map.read(|fs| fs.snapshot(name.as_bytes()))?.view(),
             None => View::Head,
@@ -239,10 +242,12 @@ fn configuration(path: &Path, options: &Options, read_only: bool) -> Config {
     config.mount_options = vec![
         MountOption::FSName(path.to_string_lossy().into_owned()),
         MountOption::CUSTOM("subtype=aetherflow".to_owned()),
-        MountOption::DefaultPermissions,
         // Access times are not kept.
         MountOption::NoAtime,
     ];
+    if options.checks_permissions() {
+        config.mount_options.push(MountOption::DefaultPermissions);
+    }
     config.mount_options.extend(flags.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag));
     config.acl = match options.access {
         Access::Owner => SessionACL::Owner,
@@ -255,7 +260,7 @@ fn configuration(path: &Path, options: &Options, read_only: bool) -> Config {
 }
 
 fn default_threads() -> usize {
-    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(1, 8))
 }
 
 /// What a failed mount means, and what to do.

@@ -148,7 +148,7 @@ impl Filesystem for Surface {
             (InitFlags::FUSE_HANDLE_KILLPRIV_V2, true),
             // The umask is ours to apply: a default ACL stands above it.
             (InitFlags::FUSE_DONT_MASK, true),
-            (InitFlags::FUSE_POSIX_ACL, true),
+            (InitFlags::FUSE_POSIX_ACL, self.options.checks_permissions()),
         ];
         for (flag, on) in wanted {
             if on && config.add_capabilities(flag).is_err() {
@@ -395,7 +395,18 @@ impl Filesystem for Surface {
         _: u32,
         reply: ReplyEmpty,
     ) {
-        empty(reply, self.set_attribute(request, ino.0, name.as_bytes(), value, flags));
+        let name = name.as_bytes();
+        let answer = self.set_attribute(request, ino.0, name, value, flags);
+        if answer.is_ok() && name == super::acl::ACCESS {
+            // The mode has followed, of which a kernel that checks nothing does not think.
+            let kernel = Arc::clone(&self.kernel);
+            let _ = self.aside.send(Box::new(move || {
+                kernel.ask_again(ino.0);
+                reply.ok();
+            }));
+            return;
+        }
+        empty(reply, answer);
     }
 
     fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {

@@ -233,6 +233,8 @@ impl Writer {
         let length = self.length();
         let content = self.random.bytes(length);
         let new = folder.join("new");
+        // What a crash has left under the name is cut to nothing first.
+        self.note("new", Some(Vec::new()));
         self.note("new", Some(content.clone()));
         let mut file = File::create(&new)?;
         file.write_all(&content)?;

@@ -32,6 +32,37 @@ pub fn helper() -> PathBuf {
     chosen.or(built).expect("AETHERFLOW_FUSE names the program to test")
 }
 
+/// What mount(8) runs for maps.
+const FOR_MOUNT: &str = "/sbin/mount.fuse.aetherflow";
+
+/// The program under test where mount(8) looks for it, for as long as the tests run.
+pub struct Installed(());
+
+impl Installed {
+    /// `None` where somebody else's is there, or where we may not.
+    pub fn new() -> Option<Installed> {
+        let left_behind = fs::read_link(FOR_MOUNT).is_ok_and(|target| !target.exists());
+        if left_behind {
+            drop(fs::remove_file(FOR_MOUNT));
+        }
+        if !is_installed() {
+            std::os::unix::fs::symlink(helper(), FOR_MOUNT).ok()?;
+        }
+        Some(Installed(()))
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        drop(fs::remove_file(FOR_MOUNT));
+    }
+}
+
+/// Whether mount(8) finds the program under test.
+pub fn is_installed() -> bool {
+    fs::read_link(FOR_MOUNT).is_ok_and(|target| target == helper())
+}
+
 /// How long the helper may take for anything.
 const HELPER: Duration = Duration::from_secs(30);
 

@@ -12,7 +12,9 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::ground::{Ground, beside, create_map, helper, run_helper, send, verify_deep};
+use crate::ground::{
+    Ground, beside, create_map, helper, is_installed, run_helper, send, verify_deep,
+};
 use crate::process::{ALICE, as_user, has, is_root, mounts, run, succeed};
 use crate::runner::{Done, Needs, SHORT, Test, skip, wait};
 
@@ -427,27 +429,13 @@ fn status_lists_mounts(ground: &Ground) -> Done {
     Done::Passed
 }
 
-/// Removes the link however the test ends.
-struct Link(&'static str);
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        drop(fs::remove_file(self.0));
-    }
-}
-
 fn mount_command(ground: &Ground) -> Done {
-    const HELPER: &str = "/sbin/mount.fuse.aetherflow";
     if !has("mount") {
         return skip("mount is not installed");
     }
-    if Path::new(HELPER).symlink_metadata().is_ok() {
-        return skip(format!("{HELPER} is there already"));
+    if !is_installed() {
+        return skip("/sbin/mount.fuse.aetherflow is not the program under test");
     }
-    if symlink(helper(), HELPER).is_err() {
-        return skip(format!("{HELPER} cannot be made"));
-    }
-    let link = Link(HELPER);
     let (map, point) = (ground.path("a.map.rts.png"), ground.make("point"));
     create_map(&map);
     let mount = |options: &str| {
@@ -460,6 +448,12 @@ fn mount_command(ground: &Ground) -> Done {
     let line = mounts().into_iter().find(|mount| mount.point == point).expect("it is mounted");
     assert_eq!((Path::new(&line.source), line.kind.as_str()), (&*map, "fuse.aetherflow"));
     fs::write(point.join("file"), "by mount(8)").unwrap();
+    let remount = |how: &str| {
+        succeed(Command::new("mount").args(["-o", how]).arg(&point), 20);
+        fs::write(point.join("remounted"), how).map_err(|error| Errno::from_io_error(&error))
+    };
+    assert_eq!(remount("remount,ro"), Err(Some(Errno::ROFS)));
+    assert_eq!(remount("remount,rw"), Ok(()));
     let lock = map.with_file_name(beside(&map, "-lock"));
     let lock: Value = serde_json::from_slice(&fs::read(lock).unwrap()).unwrap();
     let pid = lock["pid"].as_u64().unwrap() as u32;
@@ -472,7 +466,6 @@ fn mount_command(ground: &Ground) -> Done {
     verify_deep(&map);
     let ended = mount("nonsense");
     assert!(!ended.status.success() && ended.stderr.contains("nonsense"), "{}", ended.stderr);
-    drop(link);
     let mounted = ground.mount_map(&map, "");
     assert_eq!(fs::read_to_string(mounted.path("file")).unwrap(), "by mount(8)");
     mounted.finish();

@@ -48,10 +48,10 @@ fn git(ground: &Ground) -> Done {
         git init -q -b main one
         mv tree one/tree
         cd one
-        git config core.fsync committed
         git add .
         git commit -q -m first
         git status --porcelain
+        git config core.fsync committed
         for n in 1 2 3 4 5 6 7 8; do
             echo \"$n\" >> \"tree/$n/3/new $n\"
             git add . && git commit -q -m \"change $n\"

@@ -11,9 +11,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::mount::UnmountFlags;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{
+    Pid, Signal, kill_process, kill_process_group, set_parent_process_death_signal,
+};
 
-use crate::ground::{Ground, reference};
+use crate::ground::{Ground, Installed, reference};
 use crate::process::{is_root, mounts};
 
 /// How a test ended that did not fail.
@@ -110,8 +112,10 @@ fn run_all(tests: &[&Test]) -> ExitCode {
         println!("test result: ok. 0 passed; 0 failed; {} ignored", tests.len());
         return ExitCode::SUCCESS;
     }
-    let root = std::env::temp_dir().join(format!("aetherflow-mount-{}", std::process::id()));
+    clean_up_after_the_dead();
+    let root = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
     fs::create_dir_all(&root).expect("a folder for temporary files");
+    let installed = (reference().is_none() && is_root()).then(Installed::new).flatten();
     let next = AtomicUsize::new(0);
     let counts = Mutex::new(Counts::default());
     let failures = Mutex::new(Vec::new());
@@ -155,6 +159,7 @@ fn run_all(tests: &[&Test]) -> ExitCode {
             });
         }
     });
+    drop(installed);
     drop(fs::remove_dir(&root));
     let failures = failures.into_inner().unwrap();
     for (name, log) in &failures {
@@ -169,6 +174,21 @@ fn run_all(tests: &[&Test]) -> ExitCode {
         start.elapsed().as_secs_f64()
     );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Folders of a run are named so, with the runner's process number behind.
+const PREFIX: &str = "aetherflow-mount-";
+
+/// A runner that was interrupted has left mounts and folders.
+fn clean_up_after_the_dead() {
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let runner = name.strip_prefix(PREFIX).and_then(|number| number.parse::<u32>().ok());
+        if runner.is_some_and(|pid| !crate::ground::is_running(pid)) {
+            clean(&entry.path());
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
 }
 
 fn jobs() -> usize {
@@ -186,6 +206,8 @@ fn tail(log: &str) -> &str {
 
 /// Runs one test in this process, which exists for it alone.
 fn run_here(tests: &[&Test], name: &str, folder: &Path) -> ExitCode {
+    // An interrupted run ends here as well.
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
     let test = tests.iter().find(|test| test.name == name).expect("the runner knows its tests");
     let done = (test.body)(&Ground::new(folder));
     let said = match done {
