@@ -259,6 +259,15 @@ impl Map {
     /// # Errors
     /// `NoSpace`, `Io`, `Poisoned`.
     pub fn sync(&self) -> Result<()> {
+        // Piece by piece, so that nobody waits long; at most what there was at the beginning.
+        let pieces = self.read(|fs| fs.buffered_bytes() >> 18);
+        for _ in 0..pieces {
+            if !self
+                .write(|fs| if fs.store.is_read_only() { Ok(false) } else { fs.flush_some() })?
+            {
+                break;
+            }
+        }
         self.sync_with(|fs| fs.flush_all(true))
     }
 

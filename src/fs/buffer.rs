@@ -15,6 +15,8 @@ use crate::base::env::Timestamp;
 pub const BLOCK: usize = 128 << 10;
 /// Bytes of one piece: few enough that a write here and there costs little more than itself.
 const PIECE: usize = 16 << 10;
+/// What remembering a file at all counts for.
+const FILE: usize = 256;
 /// Emptied pieces kept for reuse: fresh memory is slower to fill than to copy.
 const SPARE: usize = 512;
 
@@ -116,6 +118,12 @@ impl FileBuffer {
         freed
     }
 
+    /// Bytes that were written, each counted once.
+    pub fn written(&self) -> u64 {
+        let ranges = self.pieces.values().flat_map(|piece| &piece.ranges);
+        ranges.map(|(start, end)| u64::from(end - start)).sum()
+    }
+
     /// Stretches of written bytes that follow each other, in file order: (offset, length).
     pub fn stretches(&self) -> Vec<(u64, u64)> {
         let mut stretches: Vec<(u64, u64)> = Vec::new();
@@ -204,6 +212,20 @@ impl Buffers {
         self.files.get(&ino)
     }
 
+    /// Some of the inodes with buffered writes: as many as are flushed without holding others up
+    /// for long. All of them where there is little.
+    pub fn some(&self) -> Vec<u64> {
+        const BYTES: usize = 1 << 20;
+        const FILES: usize = 512;
+        let mut sum = 0;
+        let few = self.files.iter().take(FILES).take_while(|(_, file)| {
+            let before = sum;
+            sum += FILE + file.written() as usize;
+            before < BYTES
+        });
+        few.map(|(&ino, _)| ino).collect()
+    }
+
     /// Inodes with buffered writes, ascending.
     pub fn inodes(&self) -> Vec<u64> {
         let mut inodes: Vec<u64> = self.files.keys().copied().collect();
@@ -213,6 +235,9 @@ impl Buffers {
 
     /// Begins to buffer a file that has `size` bytes.
     pub fn begin(&mut self, ino: u64, size: u64, times: Times, importance: u8) {
+        if !self.files.contains_key(&ino) {
+            self.bytes += FILE;
+        }
         self.files.entry(ino).or_insert_with(|| FileBuffer {
             pieces: BTreeMap::new(),
             ready: BTreeMap::new(),
@@ -291,6 +316,7 @@ impl Buffers {
     /// Forgets everything buffered of a file.
     pub fn discard(&mut self, ino: u64) {
         if let Some(mut file) = self.files.remove(&ino) {
+            self.bytes -= FILE;
             self.bytes -= file.unready(0, u64::MAX);
             for mut piece in file.pieces.into_values() {
                 self.bytes -= piece.bytes.len();

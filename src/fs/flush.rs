@@ -26,6 +26,9 @@ const SHARED: u64 = 64 << 10;
 /// A sync that flushes at most this much takes the data through the log.
 const THROUGH_LOG: u64 = 64 << 10;
 
+/// Less than this is not flushed in pieces.
+const LITTLE: usize = 1 << 20;
+
 /// How file data is to be stored.
 #[derive(Clone, Copy)]
 pub(super) struct Manner {
@@ -44,6 +47,21 @@ impl Fs {
     pub fn flush_all(&mut self, synced: bool) -> Result<()> {
         let inodes = self.buffers.inodes();
         self.flush(&inodes, synced)
+    }
+
+    /// Gives some of the buffered bytes their place, where there is more than a sync takes through
+    /// the log; `false` when only little is left.
+    ///
+    /// # Errors
+    /// As [`Fs::flush_all`].
+    pub fn flush_some(&mut self) -> Result<bool> {
+        if self.buffers.bytes() <= LITTLE {
+            return Ok(false);
+        }
+        let mut inodes = self.buffers.some();
+        inodes.sort_unstable();
+        self.flush(&inodes, false)?;
+        Ok(true)
     }
 
     /// Gives the buffered bytes of some files their place. With `synced`, small amounts travel

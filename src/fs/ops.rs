@@ -402,11 +402,26 @@ impl Fs {
             modified: attributes.modified.unwrap_or_default(),
             changed: attributes.changed.unwrap_or(now),
         };
+        let Attributes { mode, uid, gid, accessed, born, .. } = attributes;
+        let times_only = (mode, uid, gid, accessed, born) == (None, None, None, None, None)
+            && attributes.modified.is_some()
+            && attributes.changed.is_some();
+        if times_only {
+            self.store.check_writable()?;
+            let inode = self.stat(View::Head, ino)?;
+            if inode.links == 0 {
+                // Nobody will ever look it up again.
+                return Ok(inode);
+            }
+            // A cache above tells of times often, and one by one: they are gathered here.
+            if inode.is_regular() {
+                self.begin_buffer(ino)?;
+            }
+        }
         // Times set on a file with buffered writes go with the data: a crash then shows the old
         // content with its old times.
         let buffered = attributes.modified.is_some() && self.buffers.set_times(ino, times);
-        let Attributes { mode, uid, gid, accessed, born, .. } = attributes;
-        if buffered && (mode, uid, gid, accessed, born) == (None, None, None, None, None) {
+        if buffered && times_only {
             return self.stat(View::Head, ino);
         }
         self.store.atomically(|store| {

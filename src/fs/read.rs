@@ -36,8 +36,7 @@ impl Fs {
             inode.size = buffer.size;
             inode.modified = buffer.times.modified;
             inode.changed = inode.changed.max(buffer.times.changed);
-            let buffered: u64 = buffer.stretches().iter().map(|(_, length)| length).sum();
-            inode.allocated = inode.allocated.max(buffered.min(inode.size));
+            inode.allocated = inode.allocated.max(buffer.written().min(inode.size));
         }
         Ok(inode)
     }

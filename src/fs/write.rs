@@ -56,7 +56,7 @@ impl Fs {
         Ok(())
     }
 
-    fn begin_buffer(&mut self, ino: u64) -> Result<()> {
+    pub(super) fn begin_buffer(&mut self, ino: u64) -> Result<()> {
         if self.buffers.get(ino).is_some() {
             return Ok(());
         }
