@@ -247,7 +247,10 @@ impl Map {
     }
 
     fn change<T>(&self, body: impl FnOnce(&mut Fs) -> T) -> T {
-        body(&mut self.fs.write().unwrap_or_else(PoisonError::into_inner))
+        let mut fs = self.fs.write().unwrap_or_else(PoisonError::into_inner);
+        let value = body(&mut fs);
+        fs.settle_cache();
+        value
     }
 
     fn commit_turn(&self) -> MutexGuard<'_, ()> {

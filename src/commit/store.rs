@@ -190,6 +190,8 @@ pub struct Store {
     pub(super) budget: Budget,
     /// Whether it has all of it at present.
     bands_wide: bool,
+    /// What is not needed for changes is lent to the blocks above instead of the bands.
+    lends_to_blocks: bool,
     /// Stripes whose parity this process has made stale, by sheet.
     pub(super) stale_stripes: FxHashMap<u32, super::parity::StaleStripes>,
     /// The map was found unclean and repaired from its log when it was opened.
@@ -245,6 +247,7 @@ impl Store {
             poison: None,
             budget: parts.budget,
             bands_wide: true,
+            lends_to_blocks: false,
             stale_stripes: FxHashMap::default(),
             recovered: false,
             twin_is_old: false,
@@ -346,8 +349,27 @@ impl Store {
         self.budget = budget;
         self.nodes.set_budget(budget.nodes);
         self.tables.set_budget(budget.tables);
-        let part = if self.bands_wide { 1 } else { 2 };
-        self.clusters.set_cache_budget(budget.bands / part);
+        self.clusters.set_cache_budget(self.band_budget());
+    }
+
+    fn band_budget(&self) -> usize {
+        if self.bands_wide && !self.lends_to_blocks {
+            self.budget.bands
+        } else {
+            self.budget.bands / 2
+        }
+    }
+
+    /// What dirty pages and write buffers do not need is lent to the blocks above from now on, not
+    /// to the bands.
+    pub fn lend_to_blocks(&mut self) {
+        self.lends_to_blocks = true;
+        self.clusters.set_cache_budget(self.band_budget());
+    }
+
+    /// Bytes that are lent to the blocks above now.
+    pub fn lent(&self) -> usize {
+        if self.bands_wide && self.lends_to_blocks { self.budget.bands / 2 } else { 0 }
     }
 
     /// Refuses to change a map that cannot be written, or whose medium has failed.
@@ -380,14 +402,14 @@ impl Store {
     /// Takes from the band cache what dirty pages and write buffers are going to need.
     pub fn begin_changes(&mut self) {
         if std::mem::take(&mut self.bands_wide) {
-            self.clusters.set_cache_budget(self.budget.bands / 2);
+            self.clusters.set_cache_budget(self.band_budget());
         }
     }
 
     /// Gives it back, once there are none.
     pub(super) fn end_changes(&mut self) {
         self.bands_wide = true;
-        self.clusters.set_cache_budget(self.budget.bands);
+        self.clusters.set_cache_budget(self.band_budget());
     }
 
     /// Runs `body` as one operation: when it fails, everything it changed is as before.

@@ -100,6 +100,8 @@ pub struct Fs {
     import: Option<import::Import>,
     /// Above the settings, for this opening of the map.
     level_limit: Option<i32>,
+    /// Bytes lent to the blocks at present.
+    lent: usize,
     hash_keys: (u64, u64),
     budget: usize,
 }
@@ -126,6 +128,7 @@ impl Fs {
             heat: Mutex::new(FxHashMap::default()),
             import: None,
             level_limit: None,
+            lent: 0,
             hash_keys,
             budget,
         }
@@ -172,6 +175,22 @@ impl Fs {
         &self.store
     }
 
+    /// Keeps what is decompressed rather than what is stored, where there is room to choose: for
+    /// a surface that is asked for the same data again.
+    pub fn favour_blocks(&mut self) {
+        self.store.lend_to_blocks();
+        self.settle_cache();
+    }
+
+    /// Gives the blocks what is lent to them at present.
+    pub(crate) fn settle_cache(&mut self) {
+        let lent = self.store.lent();
+        if lent != self.lent {
+            self.lent = lent;
+            self.blocks.set_budget(block_budget(self.budget) + lent);
+        }
+    }
+
     /// What each cache did and holds, the one nearest to the reader first: decompressed blocks,
     /// nodes of trees, pages of the allocation table, bands of the picture as stored.
     pub fn cache_figures(&self) -> Vec<CacheFigures> {
@@ -189,7 +208,8 @@ impl Fs {
     /// write or sync.
     pub fn set_cache_budget(&mut self, bytes: usize) {
         self.budget = bytes;
-        self.blocks.set_budget(block_budget(bytes));
+        self.lent = self.store.lent();
+        self.blocks.set_budget(block_budget(bytes) + self.lent);
         self.buffers.set_limit(buffer_budget(bytes));
         self.store.set_budget(Budget::of(bytes));
     }

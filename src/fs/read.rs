@@ -1,5 +1,6 @@
 //! Reading file data. Every byte that is returned was verified.
 
+use std::cell::RefCell;
 use std::sync::{Arc, PoisonError};
 
 use super::{Fs, Inode, View, head};
@@ -16,6 +17,11 @@ struct Wanted<'a> {
     cluster: u64,
     offset: u64,
     out: &'a mut [u8],
+}
+
+thread_local! {
+    /// What a thread reads frames into: fresh memory would have to be cleared for each.
+    static STORED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Fs {
@@ -230,14 +236,20 @@ impl Fs {
 
     /// Reads and decompresses a frame.
     fn decompressed(&self, extent: &Extent) -> Result<Arc<Vec<u8>>> {
-        let mut stored = vec![0; usize::from(extent.clusters) * CLUSTER];
-        self.store.read_extent(extent.first, &mut stored)?;
-        let mut content = vec![0; extent.logical as usize];
-        let mut decompressor = self.decompressor();
-        let outcome = decompressor.decompress(&stored[..extent.stored as usize], &mut content);
-        self.decompressors.lock().unwrap_or_else(PoisonError::into_inner).push(decompressor);
-        outcome.map_err(|error| error.at_cluster(extent.first))?;
-        Ok(Arc::new(content))
+        STORED.with_borrow_mut(|stored| {
+            let length = usize::from(extent.clusters) * CLUSTER;
+            if stored.len() < length {
+                stored.resize(length, 0);
+            }
+            let stored = &mut stored[..length];
+            self.store.read_extent(extent.first, stored)?;
+            let mut content = vec![0; extent.logical as usize];
+            let mut decompressor = self.decompressor();
+            let outcome = decompressor.decompress(&stored[..extent.stored as usize], &mut content);
+            self.decompressors.lock().unwrap_or_else(PoisonError::into_inner).push(decompressor);
+            outcome.map_err(|error| error.at_cluster(extent.first))?;
+            Ok(Arc::new(content))
+        })
     }
 
     fn decompressor(&self) -> Decompressor {

@@ -124,7 +124,10 @@ impl Opened {
         let map = Map::open_on(storage, log, !read_only, &settings)
             .map_err(|error| error.at_path(path.as_os_str().as_encoded_bytes()))?;
         // Idle time compresses better; whoever writes should not have to wait for it.
-        map.write(|fs| fs.limit_level(LEVEL_FAST));
+        map.write(|fs| {
+            fs.limit_level(LEVEL_FAST);
+            fs.favour_blocks();
+        });
         let view = match &options.snapshot {
             Some(name) => map.read(|fs| fs.snapshot(name.as_bytes()))?.view(),
             None => View::Head,
@@ -260,7 +263,12 @@ fn configuration(path: &Path, options: &Options, read_only: bool) -> Config {
 }
 
 fn default_threads() -> usize {
-    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(1, 8))
+    // One more than processors, for one of them waits for the disk; on a single processor each
+    // further thread only costs changes between them.
+    match std::thread::available_parallelism().map_or(2, std::num::NonZero::get) {
+        1 => 1,
+        cores => (cores + 1).min(8),
+    }
 }
 
 /// What a failed mount means, and what to do.
