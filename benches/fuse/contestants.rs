@@ -116,7 +116,6 @@ fn map_program() -> Result<PathBuf> {
 pub struct Fresh {
     /// Bytes of file data to be expected.
     pub bytes: u64,
-    pub compressed: bool,
 }
 
 struct Daemon {
@@ -354,7 +353,8 @@ fn kill(daemon: &mut Daemon) {
 }
 
 fn make_map(path: &Path, wanted: Fresh) -> Result {
-    let compression = if wanted.compressed { Compression::All } else { Compression::default() };
+    // As `aetherflow create` makes them.
+    let compression = Compression::All;
     let options = Options {
         expected_size: wanted.bytes,
         settings: Settings { compression, ..Settings::default() },

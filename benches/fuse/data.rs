@@ -39,11 +39,11 @@ const PAGE: usize = 4096;
 pub struct Pattern(Vec<u8>);
 
 impl Pattern {
-    /// Half of it noise, half of it one byte, in pieces of 64: 50 % compressible.
+    /// Half of every page noise, half of it one byte: 50 % compressible, as fio makes it.
     pub fn half(len: usize) -> Pattern {
         let mut bytes = noise(len);
-        for piece in bytes.chunks_exact_mut(128) {
-            piece[64..].fill(b'.');
+        for page in bytes.chunks_exact_mut(PAGE) {
+            page[PAGE / 2..].fill(b'.');
         }
         Pattern(bytes)
     }

@@ -94,7 +94,7 @@ pub fn measure(run: &mut Run, contestant: &mut Contestant) -> Result {
     let kind = contestant.kind;
     let pages = scale.file / PAGE as u64;
     let megabytes = scale.file as f64 / 1e6;
-    contestant.fresh(Fresh { bytes: scale.file, compressed: false })?;
+    contestant.fresh(Fresh { bytes: scale.file })?;
     let path = contestant.root().join("large");
     let mut pattern = Pattern::half(BLOCK);
     let (time, used) = run.timed(contestant, || write_stream(&path, scale.file, &mut pattern))?;

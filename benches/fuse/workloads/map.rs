@@ -54,7 +54,7 @@ pub fn readers(run: &mut Run, contestant: &mut Contestant) -> Result {
     const READERS: usize = 4;
     let len = run.arguments.scale.shared;
     let kind = contestant.kind;
-    contestant.fresh(Fresh { bytes: len, compressed: true })?;
+    contestant.fresh(Fresh { bytes: len })?;
     let path = contestant.root().join("words");
     write_stream(&path, len, &mut Pattern::words(1 << 20))?;
     let mut pieces: Vec<u64> = (0..len / PIECE as u64).collect();
@@ -103,7 +103,7 @@ fn write_until_it_fails(folder: &Path) -> Vec<PathBuf> {
 
 pub fn recovery(run: &mut Run, contestant: &mut Contestant) -> Result {
     let kind = contestant.kind;
-    contestant.fresh(Fresh { bytes: 1 << 30, compressed: false })?;
+    contestant.fresh(Fresh { bytes: 1 << 30 })?;
     let folder = contestant.root();
     let synced = std::thread::scope(|scope| {
         let writer = scope.spawn(|| write_until_it_fails(&folder));
@@ -128,7 +128,7 @@ pub fn cache(run: &mut Run, contestant: &mut Contestant) -> Result {
         return Ok(());
     }
     let len = (32 << 20).min(run.arguments.scale.file);
-    contestant.fresh(Fresh { bytes: len, compressed: false })?;
+    contestant.fresh(Fresh { bytes: len })?;
     let path = contestant.root().join("working-set");
     write_stream(&path, len, &mut Pattern::half(1 << 20))?;
     contestant.go_cold()?;

@@ -121,7 +121,7 @@ pub fn measure(run: &mut Run, contestant: &mut Contestant) -> Result {
     let count = run.arguments.scale.names;
     let kind = contestant.kind;
     let _pinned = Pinned::to_one_core();
-    contestant.fresh(Fresh { bytes: 0, compressed: false })?;
+    contestant.fresh(Fresh { bytes: 0 })?;
     let folder = contestant.root().join("many");
     std::fs::create_dir(&folder).map_err(failed("making the directory"))?;
     let folder = CString::new(folder.as_os_str().as_bytes()).map_err(|error| error.to_string())?;

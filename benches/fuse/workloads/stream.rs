@@ -10,7 +10,7 @@ use super::data::{read_stream, write_stream};
 pub fn measure(run: &mut Run, contestant: &mut Contestant) -> Result {
     let len = run.arguments.scale.stream;
     let kind = contestant.kind;
-    contestant.fresh(Fresh { bytes: len, compressed: false })?;
+    contestant.fresh(Fresh { bytes: len })?;
     let path = contestant.root().join("stream");
     let mut pattern = Pattern::half(1 << 20);
     let (time, used) = run.timed(contestant, || write_stream(&path, len, &mut pattern))?;

@@ -45,7 +45,7 @@ pub fn measure(run: &mut Run, contestant: &mut Contestant) -> Result {
     // The tar is read from memory by everybody.
     let size = fs::read(&tar).map_err(failed("the tar"))?.len() as u64;
     let _pinned = Pinned::to_one_core();
-    contestant.fresh(Fresh { bytes: size, compressed: false })?;
+    contestant.fresh(Fresh { bytes: size })?;
     let tree = contestant.root().join("tree");
     fs::create_dir(&tree).map_err(failed("making the directory"))?;
     let (time, used) = run.timed(contestant, || {
