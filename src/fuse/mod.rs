@@ -13,7 +13,7 @@
 //!
 //! The kernel checks permissions (`default_permissions`), resolves paths, keeps pages and gives
 //! locks. Nobody else changes the map, so what it was told stays true until it is told otherwise:
-//! names and attributes have no expiry, files and directories are opened without asking us. A
+//! names and attributes have no expiry, files are opened without asking us. A
 //! looked-up inode is held until the kernel forgets it, which is what keeps an unlinked file that
 //! is still open alive.
 

@@ -151,6 +151,7 @@ impl Opened {
             map: Arc::clone(&self.map),
             path: self.path.clone(),
             view: self.view,
+            unchanging: self.read_only,
             state: Arc::clone(&state),
             kernel: Arc::clone(&kernel),
             aside,

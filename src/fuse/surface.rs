@@ -9,10 +9,10 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime};
 
 use fuser::{
-    BsdFileFlags, CopyFileRangeFlags, Errno, FileAttr, FileHandle, Filesystem, Generation, INodeNo,
-    InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
-    ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, CopyFileRangeFlags, Errno, FileAttr, FileHandle, Filesystem, FopenFlags,
+    Generation, INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr,
+    ReplyCreate, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek,
+    ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 
 use super::attributes::Change;
@@ -38,6 +38,8 @@ pub struct Surface {
     /// The map's file.
     pub(super) path: PathBuf,
     pub(super) view: View,
+    /// Nothing will change: mounted read-only, or a snapshot.
+    pub(super) unchanging: bool,
     pub(super) state: Arc<State>,
     pub(super) kernel: Arc<Kernel>,
     /// For what cannot be answered at once.
@@ -141,9 +143,8 @@ impl Filesystem for Surface {
             (InitFlags::FUSE_CACHE_SYMLINKS, true),
             (InitFlags::FUSE_DO_READDIRPLUS, true),
             (InitFlags::FUSE_READDIRPLUS_AUTO, true),
-            // Opening and closing need nothing from us.
+            // Opening and closing files needs nothing from us.
             (InitFlags::FUSE_NO_OPEN_SUPPORT, true),
-            (InitFlags::FUSE_NO_OPENDIR_SUPPORT, true),
             // Without this every write asks for security.capability first.
             (InitFlags::FUSE_HANDLE_KILLPRIV_V2, true),
             // The umask is ours to apply: a default ACL stands above it.
@@ -296,7 +297,15 @@ impl Filesystem for Surface {
     }
 
     fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        reply.error(Errno::ENOSYS);
+        // The kernel may keep a listing only where nothing changes: one that two readers fill while
+        // a third changes the directory can miss a name for good (Linux 6.18). A directory opened
+        // without asking us would always be kept.
+        let flags = if self.unchanging {
+            FopenFlags::FOPEN_CACHE_DIR | FopenFlags::FOPEN_KEEP_CACHE
+        } else {
+            FopenFlags::empty()
+        };
+        reply.opened(FileHandle(0), flags);
     }
 
     fn read(
