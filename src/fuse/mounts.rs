@@ -5,8 +5,12 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::mount::UnmountFlags;
+
+/// How long to try what is only busy for a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The type the kernel shows for our mounts.
 pub const TYPE: &str = "fuse.aetherflow";
@@ -141,7 +145,16 @@ pub fn remount(point: &Path, read_only: bool) -> io::Result<()> {
     use rustix::mount::MountFlags;
     let kept = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOATIME;
     let flags = if read_only { kept | MountFlags::RDONLY } else { kept };
-    rustix::mount::mount_remount(point, flags, c"").map_err(io::Error::from)
+    // A file that was removed and closed a moment ago is still on its way out of the kernel.
+    let since = Instant::now();
+    loop {
+        match rustix::mount::mount_remount(point, flags, c"") {
+            Err(rustix::io::Errno::BUSY) if since.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            result => return result.map_err(io::Error::from),
+        }
+    }
 }
 
 /// Processes that keep a mount in use, as `pid (name)`: by working directory, root, program, open

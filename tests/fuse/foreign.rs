@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::ground::{Ground, is_installed, reference};
+use crate::ground::{Ground, reference};
 use crate::process::run;
 use crate::runner::{Done, Needs, Test, skip};
 
@@ -58,11 +58,6 @@ fn pjdfstest(ground: &Ground) -> Done {
     let mut settings = include_str!("pjdfstest.toml").to_owned();
     let entries = users.map(|(user, group)| format!("[{user:?}, {group:?}]"));
     settings += &format!("\n[dummy_auth]\nentries = [{}]\n", entries.join(", "));
-    // The tests for EROFS remount through mount(8), which has to find our program; and a reference
-    // is better left alone.
-    if reference().is_some() || !is_installed() {
-        settings = settings.replace("allow_remount = true", "allow_remount = false");
-    }
     let file = ground.path("pjdfstest.toml");
     fs::write(&file, settings).unwrap();
     let mut command = Command::new(program);
