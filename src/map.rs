@@ -265,10 +265,14 @@ impl Map {
         // Piece by piece, so that nobody waits long; at most what there was at the beginning.
         let pieces = self.read(|fs| fs.buffered_bytes() >> 18);
         for _ in 0..pieces {
-            if !self
-                .write(|fs| if fs.store.is_read_only() { Ok(false) } else { fs.flush_some() })?
-            {
-                break;
+            let more =
+                self.write(|fs| if fs.store.is_read_only() { Ok(false) } else { fs.flush_some() });
+            match more {
+                Ok(true) => {}
+                Ok(false) => break,
+                // Told by the commit below.
+                Err(error) if error.code() == Code::Corrupt => break,
+                Err(error) => return Err(error),
             }
         }
         self.sync_with(|fs| fs.flush_all(true))
@@ -289,19 +293,29 @@ impl Map {
 
     /// One transaction, by the one whose turn it is. Returns whether a checkpoint is due.
     fn commit(&self, flush: impl FnOnce(&mut Fs) -> Result<()>) -> Result<bool> {
+        let mut damaged = None;
         let prepared = self.change(|fs| {
             if fs.store.is_read_only() {
                 return Ok(None);
             }
-            flush(fs)?;
+            match flush(fs) {
+                // One damaged file does not keep the others from becoming durable.
+                Err(error) if error.code() == Code::Corrupt => damaged = Some(error),
+                result => result?,
+            }
             fs.store.prepare()
         })?;
-        let Some(prepared) = prepared else { return Ok(false) };
-        let outcome = prepared.write();
-        self.change(|fs| {
-            fs.store.finish(outcome)?;
-            Ok(fs.store.checkpoint_due())
-        })
+        let due = match prepared {
+            Some(prepared) => {
+                let outcome = prepared.write();
+                self.change(|fs| {
+                    fs.store.finish(outcome)?;
+                    Ok::<_, Error>(fs.store.checkpoint_due())
+                })?
+            }
+            None => false,
+        };
+        damaged.map_or(Ok(due), Err)
     }
 
     /// A checkpoint, by the one whose turn it is. Most pages go home while everybody goes on, the

@@ -115,8 +115,10 @@ pub struct Live {
     sheets: AtomicU32,
     cache: BandCache,
     band_locks: [RwLock<()>; LOCKS],
-    /// Counts writes of bands to the file, each under its band's lock.
-    writes: AtomicU64,
+    /// Counts writes of bands to the file that have begun, each under its band's lock.
+    begun: AtomicU64,
+    /// Those of them that have ended, still under that lock.
+    ended: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -173,7 +175,8 @@ impl Live {
             sheets: AtomicU32::new(geometry.sheets()),
             cache: band_cache::new(cache, geometry.band_len()),
             band_locks: [const { RwLock::new(()) }; LOCKS],
-            writes: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
             state: Mutex::new(State {
                 touched: FxHashMap::default(),
                 totals: None,

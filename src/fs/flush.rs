@@ -9,8 +9,8 @@ use super::inode::Inode;
 use super::prepare::Ready;
 use super::range::{clear, insert, set_size};
 use super::{Blocks, Compression, Fs, View, head};
-use crate::base::Result;
 use crate::base::limits::{CLUSTER, MAX_RAW_EXTENT};
+use crate::base::{Code, Result};
 use crate::codec::frame::Compressor;
 use crate::codec::pack::{Batch, Packer};
 use crate::codec::symbolic::Symbol;
@@ -68,8 +68,17 @@ impl Fs {
     /// through the log.
     ///
     /// # Errors
-    /// As [`Fs::flush_all`].
+    /// As [`Fs::flush_all`]. After `Corrupt` everything but the damaged files has its place: one of
+    /// them does not keep the others from it.
     pub fn flush(&mut self, inodes: &[u64], synced: bool) -> Result<()> {
+        let mut damaged = None;
+        let mut go_on = |result: Result<()>| match result {
+            Err(error) if error.code() == Code::Corrupt => {
+                damaged.get_or_insert(error);
+                Ok(())
+            }
+            result => result,
+        };
         let mut small = Vec::new();
         let mut total = 0;
         for &ino in inodes {
@@ -84,7 +93,7 @@ impl Fs {
             if whole && buffer.size < SHARED {
                 small.push((buffer.importance, ino));
             } else {
-                self.flush_large(ino, &stretches, through_log)?;
+                go_on(self.flush_large(ino, &stretches, through_log))?;
             }
         }
         small.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -92,9 +101,16 @@ impl Fs {
         small.dedup();
         // Bounded groups: an operation keeps what it changed until it is done.
         for group in small.chunks(512) {
-            self.flush_small(group, through_log)?;
+            match self.flush_small(group, through_log) {
+                Err(error) if error.code() == Code::Corrupt => {
+                    for one in group.chunks(1) {
+                        go_on(self.flush_small(one, through_log))?;
+                    }
+                }
+                result => result?,
+            }
         }
-        Ok(())
+        damaged.map_or(Ok(()), Err)
     }
 
     pub(super) fn manner(&self, importance: u8, through_log: bool) -> Manner {

@@ -257,7 +257,11 @@ impl Fs {
         let heat = std::mem::take(&mut *self.heat.lock().unwrap_or_else(PoisonError::into_inner));
         self.store.atomically(|store| {
             for (first, reads) in heat {
-                store.warm(first, (32 - reads.leading_zeros()) as u8)?;
+                match store.warm(first, (32 - reads.leading_zeros()) as u8) {
+                    // A hint is not worth failing for; who reads there is told.
+                    Err(error) if error.code() != Code::Corrupt => return Err(error),
+                    _ => {}
+                }
             }
             Ok(())
         })
@@ -319,12 +323,22 @@ impl Fs {
         if self.store.is_read_only() {
             return Ok(());
         }
-        self.flush_all(false)?;
+        // What a damaged file keeps from its place is lost; everything else must not be.
+        let mut damaged = None;
+        let mut go_on = |result: Result<()>| match result {
+            Err(error) if error.code() == Code::Corrupt => {
+                damaged.get_or_insert(error);
+                Ok(())
+            }
+            result => result,
+        };
+        go_on(self.flush_all(false))?;
         let nameless: Vec<u64> = self.orphans.iter().copied().collect();
         self.holds.clear();
         for ino in nameless {
-            self.reap(ino)?;
+            go_on(self.reap(ino))?;
         }
-        self.store.close()
+        self.store.close()?;
+        damaged.map_or(Ok(()), Err)
     }
 }

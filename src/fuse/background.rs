@@ -99,6 +99,6 @@ fn commit(map: &Map, state: &State) {
     match map.sync() {
         Ok(()) if state.is_full() => state.recovered(),
         Ok(()) => {}
-        Err(error) => state.commit_failed(&error),
+        Err(error) => state.commit_failed(&error, map.read(|fs| fs.store().failure().is_some())),
     }
 }

@@ -9,10 +9,10 @@ use fuser::{Errno, ReplyData, ReplyLseek, WriteFlags};
 use super::attributes::drop_privileges;
 use super::state::count;
 use super::surface::{Answer, Surface, errno, stale};
-use crate::base::{Code, Error};
-use crate::fs::View;
+use crate::base::{Code, Error, Result};
 use crate::fs::buffer::BLOCK;
 use crate::fs::prepare::{Prepared, prepare};
+use crate::fs::{Fs, View};
 
 const SEEK_DATA: i32 = 3;
 const SEEK_HOLE: i32 = 4;
@@ -59,14 +59,15 @@ impl Surface {
             _ => Prepared::default(),
         };
         self.change(|fs| {
-            if flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID)
-                && let Some(mode) = drop_privileges(fs, ino, None, false)?
-            {
-                Surface::set_mode(fs, ino, mode)?;
+            if flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID) {
+                self.take_privileges(fs, ino, false)?;
             }
             // Of pages that are written back the kernel keeps the time and tells it later.
             if cached {
                 self.kernel.outdated(ino);
+                if !self.times_are_told {
+                    return fs.write(ino, offset, data);
+                }
                 fs.write_back(ino, offset, data, prepared)
             } else {
                 fs.write(ino, offset, data)
@@ -100,15 +101,29 @@ impl Surface {
         let _ = self.aside.send(Box::new(seek));
     }
 
+    /// Content that changes loses what lets it run with the rights of another, unless the caller
+    /// may keep that; the kernel then has to ask for the mode again.
+    pub(super) fn take_privileges(&self, fs: &mut Fs, ino: u64, privileged: bool) -> Result<()> {
+        if let Some(mode) = drop_privileges(fs, ino, None, privileged)? {
+            Surface::set_mode(fs, ino, mode)?;
+            self.kernel.outdated(ino);
+        }
+        Ok(())
+    }
+
     /// Makes a range the same bytes as another without copying them.
     pub(super) fn share(
         &self,
         (from, from_offset): (u64, u64),
         (to, to_offset): (u64, u64),
         length: u64,
+        privileged: bool,
     ) -> Answer<u32> {
         debug_assert_eq!(self.view, View::Head);
-        let shared = self.change(|fs| fs.clone_range(from, from_offset, to, to_offset, length))?;
+        let shared = self.change(|fs| {
+            self.take_privileges(fs, to, privileged)?;
+            fs.clone_range(from, from_offset, to, to_offset, length)
+        })?;
         Ok(shared as u32)
     }
 }

@@ -178,7 +178,8 @@ impl Surface {
             return Ok(());
         }
         self.map.sync_file(ino).map_err(|error| {
-            self.state.commit_failed(&error);
+            let failed = self.map.read(|fs| fs.store().failure().is_some());
+            self.state.commit_failed(&error, failed);
             stale(self.errno(&error))
         })
     }

@@ -54,6 +54,11 @@ pub(super) fn serve(
 ) -> Result<()> {
     let path = map.canonicalize().map_err(|error| named(error, map))?;
     let point = prepare(point)?;
+    // Asking for the room on its disk would lead back to the mount, and hang.
+    if path.starts_with(&point) {
+        let error = Error::new(Code::Invalid, "the map would lie behind its own mount");
+        return Err(error.at_path(path.as_os_str().as_encoded_bytes()));
+    }
     let opened = Opened::open(&path, options)?;
     let outcome = opened.mount(&point, options, ready);
     let closed = opened.close();
@@ -152,6 +157,7 @@ impl Opened {
             path: self.path.clone(),
             view: self.view,
             unchanging: self.read_only,
+            times_are_told: options.access != Access::Owner || rustix::process::geteuid().is_root(),
             state: Arc::clone(&state),
             kernel: Arc::clone(&kernel),
             aside,

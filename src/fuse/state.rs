@@ -116,8 +116,16 @@ impl State {
     }
 
     /// What was accepted could not be made durable.
-    pub fn commit_failed(&self, error: &Error) {
+    pub fn commit_failed(&self, error: &Error, medium_failed: bool) {
         match error.code() {
+            Code::NoSpace if medium_failed => {
+                self.degrade(
+                    FAILED,
+                    format!("no space was left for the log: {error}; unmount and mount again"),
+                );
+            }
+            // One file is damaged; everything else is durable.
+            Code::Corrupt => log::error!("a damaged file could not be made durable: {error}"),
             Code::NoSpace => self.degrade(
                 FULL,
                 format!("no space is left for what was written: {error}; it is tried again"),
@@ -152,12 +160,12 @@ mod tests {
         let state = State::new(false);
         state.change_failed(&Error::new(Code::NotFound, "nothing there"));
         assert!(!state.is_read_only());
-        state.commit_failed(&Error::new(Code::NoSpace, "disk full"));
+        state.commit_failed(&Error::new(Code::NoSpace, "disk full"), false);
         assert_eq!((state.is_full(), state.name()), (true, "degraded"));
         state.recovered();
         assert_eq!((state.is_read_only(), state.reason()), (false, None));
         state.change_failed(&Error::new(Code::Io, "the disk is gone"));
-        state.commit_failed(&Error::new(Code::NoSpace, "disk full"));
+        state.commit_failed(&Error::new(Code::NoSpace, "disk full"), false);
         state.recovered();
         assert!(state.is_read_only() && !state.is_full());
         assert!(state.reason().unwrap().contains("the disk is gone"));

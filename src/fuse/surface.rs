@@ -17,7 +17,7 @@ use fuser::{
 
 use super::attributes::Change;
 use super::kernel::{Job, Kernel};
-use super::options::Options;
+use super::options::{Access, Options};
 use super::state::{State, count};
 use crate::base::error::Fault;
 use crate::base::{Code, Error, Result};
@@ -38,6 +38,9 @@ pub struct Surface {
     /// The map's file.
     pub(super) path: PathBuf,
     pub(super) view: View,
+    /// Whether the times of pages that are written back arrive: the kernel tells them as root, whom
+    /// the crate refuses where only another user may use the mount.
+    pub(super) times_are_told: bool,
     /// Nothing will change: mounted read-only, or a snapshot.
     pub(super) unchanging: bool,
     pub(super) state: Arc<State>,
@@ -143,8 +146,9 @@ impl Filesystem for Surface {
             (InitFlags::FUSE_CACHE_SYMLINKS, true),
             (InitFlags::FUSE_DO_READDIRPLUS, true),
             (InitFlags::FUSE_READDIRPLUS_AUTO, true),
-            // Opening and closing files needs nothing from us.
-            (InitFlags::FUSE_NO_OPEN_SUPPORT, true),
+            // Opening and closing files needs nothing from us, unless others are to be kept out:
+            // the crate refuses them what they may not open, but not what is open.
+            (InitFlags::FUSE_NO_OPEN_SUPPORT, self.options.access != Access::Root),
             // Without this every write asks for security.capability first.
             (InitFlags::FUSE_HANDLE_KILLPRIV_V2, true),
             // The umask is ours to apply: a default ACL stands above it.
@@ -293,6 +297,9 @@ impl Filesystem for Surface {
     }
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        if self.options.access == Access::Root {
+            return reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE);
+        }
         reply.error(Errno::ENOSYS);
     }
 
@@ -432,7 +439,7 @@ impl Filesystem for Surface {
 
     fn fallocate(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         _: FileHandle,
         offset: u64,
@@ -441,8 +448,12 @@ impl Filesystem for Surface {
         reply: ReplyEmpty,
     ) {
         let mode = mode as u32;
-        let answer = self.change(|fs| fs.fallocate(ino.0, mode, offset, length)).map_err(stale);
-        empty(reply, answer);
+        let privileged = request.uid() == 0;
+        let answer = self.change(|fs| {
+            self.take_privileges(fs, ino.0, privileged)?;
+            fs.fallocate(ino.0, mode, offset, length)
+        });
+        empty(reply, answer.map_err(stale));
     }
 
     fn lseek(
@@ -459,7 +470,7 @@ impl Filesystem for Surface {
 
     fn copy_file_range(
         &self,
-        _: &Request,
+        request: &Request,
         ino_in: INodeNo,
         _: FileHandle,
         offset_in: u64,
@@ -474,6 +485,6 @@ impl Filesystem for Surface {
         let len = len.min(u64::from(u32::MAX) & !0xfff);
         let from = (ino_in.0, offset_in);
         let to = (ino_out.0, offset_out);
-        written(reply, self.share(from, to, len));
+        written(reply, self.share(from, to, len, request.uid() == 0));
     }
 }

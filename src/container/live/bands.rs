@@ -171,7 +171,7 @@ impl Live {
         scratch: &mut Vec<u8>,
     ) -> Result<Sums> {
         let _writing = self.band_lock(band).write().unwrap_or_else(PoisonError::into_inner);
-        self.writes.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+        let _counted = self.begin_write();
         // Unmarked before looking: a write to memory that comes in between marks it again.
         self.lock_state().touched.entry(band).or_insert(Touched::counted(Sums::default())).stale =
             false;
@@ -276,7 +276,7 @@ impl Live {
             skeleton::put_band_headers(geometry, blank);
             skeleton::put_band_crc(blank);
         }
-        self.writes.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+        let _counted = self.begin_write();
         self.cache.take(band);
         let offset = geometry.band_offset(band);
         for range in structure_ranges(geometry) {

@@ -5,7 +5,7 @@
 //! bytes: 32 calls per stretch of adjacent tiles against one call over everything between them.
 
 use std::cell::RefCell;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use super::super::geometry::Geometry;
@@ -155,7 +155,22 @@ fn with_scratch<T>(body: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     result
 }
 
+/// A write of bands that has begun; it ends when this goes, before the locks of the bands do.
+pub(super) struct Writing<'a>(&'a AtomicU64);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
 impl Live {
+    /// Counts a write of bands whose locks are held; to be let go before them.
+    pub(super) fn begin_write(&self) -> Writing<'_> {
+        self.begun.fetch_add(1, Ordering::AcqRel);
+        Writing(&self.ended)
+    }
+
     /// Copies tiles into plain memory and marks their bands.
     pub(super) fn scatter_memory(
         &self,
@@ -234,7 +249,7 @@ impl Live {
             return Ok(false);
         }
         scratch.resize(scratch.len().max(span), 0);
-        let writes = self.writes.load(Ordering::Acquire);
+        let ended = self.ended.load(Ordering::Acquire);
         self.storage.read_at(geometry.band_offset(first), &mut scratch[..span])?;
         for group in patch.chunk_by(|a, b| a.band == b.band) {
             // Of a band of which little was wanted, the rest is most likely what is read next.
@@ -244,8 +259,9 @@ impl Live {
             let band = group[0].band;
             let at = (band - first) as usize * geometry.band_len();
             let _reading = self.band_lock(band).read().unwrap_or_else(PoisonError::into_inner);
-            // Nobody may have written since the read began; under the lock nobody can now.
-            if self.writes.load(Ordering::Acquire) == writes {
+            // Every write that has begun by now must have ended before the read began; under the
+            // lock no other can begin.
+            if self.begun.load(Ordering::Acquire) == ended {
                 self.cache.put(band, Arc::new(scratch[at..at + geometry.band_len()].to_vec()));
             }
         }
@@ -353,7 +369,7 @@ impl Live {
                 .clone()
                 .map(|band| self.band_lock(band).write().unwrap_or_else(PoisonError::into_inner))
                 .collect();
-            self.writes.fetch_add(1, Ordering::AcqRel);
+            let _counted = self.begin_write();
             let narrow = bands.clone().count() == 1
                 && !is_whole(geometry, patch)
                 && by_rows(patch, geometry.band_len());
@@ -460,7 +476,7 @@ impl Live {
         let geometry = self.geometry();
         super::super::check_band(geometry, band, rows.len())?;
         let _writing = self.band_lock(band).write().unwrap_or_else(PoisonError::into_inner);
-        self.writes.fetch_add(1, Ordering::AcqRel);
+        let _counted = self.begin_write();
         let mut bytes = vec![0; geometry.band_len()];
         let mut rest = rows;
         for range in skeleton::block_ranges(geometry) {
