@@ -10,7 +10,7 @@ use super::prepare::Ready;
 use super::range::{clear, insert, set_size};
 use super::{Blocks, Compression, Fs, View, head};
 use crate::base::limits::{CLUSTER, MAX_RAW_EXTENT};
-use crate::base::{Code, Result};
+use crate::base::{Code, Error, Result};
 use crate::codec::frame::Compressor;
 use crate::codec::pack::{Batch, Packer};
 use crate::codec::symbolic::Symbol;
@@ -36,6 +36,28 @@ pub(super) struct Manner {
     pub level: i32,
     pub importance: u8,
     pub through_log: bool,
+}
+
+/// The first damage met by work that goes on with everything else.
+#[derive(Default)]
+pub(super) struct Damage(Option<Error>);
+
+impl Damage {
+    /// Keeps damage for later; any other failure ends the work.
+    pub fn pass(&mut self, result: Result<()>) -> Result<()> {
+        match result {
+            Err(error) if error.code() == Code::Corrupt => {
+                self.0.get_or_insert(error);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// What was kept.
+    pub fn told(self) -> Result<()> {
+        self.0.map_or(Ok(()), Err)
+    }
 }
 
 impl Fs {
@@ -71,14 +93,7 @@ impl Fs {
     /// As [`Fs::flush_all`]. After `Corrupt` everything but the damaged files has its place: one of
     /// them does not keep the others from it.
     pub fn flush(&mut self, inodes: &[u64], synced: bool) -> Result<()> {
-        let mut damaged = None;
-        let mut go_on = |result: Result<()>| match result {
-            Err(error) if error.code() == Code::Corrupt => {
-                damaged.get_or_insert(error);
-                Ok(())
-            }
-            result => result,
-        };
+        let mut damage = Damage::default();
         let mut small = Vec::new();
         let mut total = 0;
         for &ino in inodes {
@@ -93,7 +108,7 @@ impl Fs {
             if whole && buffer.size < SHARED {
                 small.push((buffer.importance, ino));
             } else {
-                go_on(self.flush_large(ino, &stretches, through_log))?;
+                damage.pass(self.flush_large(ino, &stretches, through_log))?;
             }
         }
         small.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -104,13 +119,13 @@ impl Fs {
             match self.flush_small(group, through_log) {
                 Err(error) if error.code() == Code::Corrupt => {
                     for one in group.chunks(1) {
-                        go_on(self.flush_small(one, through_log))?;
+                        damage.pass(self.flush_small(one, through_log))?;
                     }
                 }
                 result => result?,
             }
         }
-        damaged.map_or(Ok(()), Err)
+        damage.told()
     }
 
     pub(super) fn manner(&self, importance: u8, through_log: bool) -> Manner {

@@ -324,21 +324,14 @@ impl Fs {
             return Ok(());
         }
         // What a damaged file keeps from its place is lost; everything else must not be.
-        let mut damaged = None;
-        let mut go_on = |result: Result<()>| match result {
-            Err(error) if error.code() == Code::Corrupt => {
-                damaged.get_or_insert(error);
-                Ok(())
-            }
-            result => result,
-        };
-        go_on(self.flush_all(false))?;
+        let mut damage = flush::Damage::default();
+        damage.pass(self.flush_all(false))?;
         let nameless: Vec<u64> = self.orphans.iter().copied().collect();
         self.holds.clear();
         for ino in nameless {
-            go_on(self.reap(ino))?;
+            damage.pass(self.reap(ino))?;
         }
         self.store.close()?;
-        damaged.map_or(Ok(()), Err)
+        damage.told()
     }
 }

@@ -91,7 +91,16 @@ impl Host for MountHost {
             Error::from(error).at_path(self.point.as_os_str().as_encoded_bytes())
         };
         let directory = File::open(&self.point).map_err(named)?;
-        rustix::fs::syncfs(&directory).map_err(|error| named(error.into()))
+        rustix::fs::syncfs(&directory).map_err(|error| named(error.into()))?;
+        // Of a FUSE mount that only begins the writes (Linux 6.18). Letting go of a file's pages
+        // waits for those under way.
+        let files: Vec<u64> = self.map.read(|fs| {
+            let held = fs.holds().inodes().into_iter();
+            held.filter(|&ino| fs.stat(View::Head, ino).is_ok_and(|inode| inode.is_regular()))
+                .collect()
+        });
+        files.into_iter().for_each(|ino| self.kernel.write_back(ino));
+        Ok(())
     }
 
     fn content_replaced(&self, before: View) {

@@ -1,6 +1,5 @@
 //! From a path to a served mount, and back to a closed map.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,12 +19,13 @@ use super::state::State;
 use super::surface::Surface;
 use crate::base::{Code, Error, Result};
 use crate::codec::frame::LEVEL_FAST;
+use crate::container::{Form, detect};
 use crate::control::{Server, place};
 use crate::fs::View;
 use crate::map::{self, Map};
 use crate::storage::Storage;
 use crate::storage::file::{FileStorage, Mode};
-use crate::storage::lockfile::LockFile;
+use crate::storage::lockfile::{LockFile, beside};
 
 /// The name others see in the lock file.
 const PROGRAM: &str = "aetherflow-fuse";
@@ -124,10 +124,14 @@ impl Opened {
         let log_path = beside(path, "-wal");
         let storage_mode = if read_only { Mode::Read } else { Mode::Write };
         let storage = Arc::new(FileStorage::open(path, storage_mode)?) as Arc<dyn Storage>;
-        let log = open_log(&log_path, read_only)?;
+        let located = |error: Error| error.at_path(path.as_os_str().as_encoded_bytes());
+        // What is no map that can be written leaves no log behind.
+        let log = match detect(&*storage).map_err(located)? {
+            Form::Live(_) => open_log(&log_path, read_only)?,
+            Form::Packed | Form::Foreign => None,
+        };
         let settings = map::Options { cache_bytes: options.cache, ..map::Options::default() };
-        let map = Map::open_on(storage, log, !read_only, &settings)
-            .map_err(|error| error.at_path(path.as_os_str().as_encoded_bytes()))?;
+        let map = Map::open_on(storage, log, !read_only, &settings).map_err(located)?;
         // Idle time compresses better; whoever writes should not have to wait for it.
         map.write(|fs| {
             fs.limit_level(LEVEL_FAST);
@@ -232,12 +236,6 @@ fn sync_directory(path: &Path) -> Result<()> {
     File::open(directory)
         .and_then(|directory| directory.sync_all())
         .map_err(|error| named(error, directory))
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 fn configuration(path: &Path, options: &Options, read_only: bool) -> Config {

@@ -312,7 +312,8 @@ fn named(error: std::io::Error, path: &Path) -> Error {
     Error::from(error).at_path(path.as_os_str().as_encoded_bytes())
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// `path` with `suffix` at the end of its name.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)

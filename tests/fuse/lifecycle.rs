@@ -262,6 +262,7 @@ fn refusals_say_why(ground: &Ground) -> Done {
     // None of this left a lock, a log or a mount.
     for suffix in ["-lock", "-wal"] {
         assert!(!map.with_file_name(beside(&map, suffix)).exists(), "{suffix}");
+        assert!(!junk.with_file_name(beside(&junk, suffix)).exists(), "{suffix} beside no map");
     }
     assert!(!mounts().iter().any(|mount| mount.point.starts_with(ground.path(""))));
     verify_deep(&map);
