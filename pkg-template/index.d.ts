@@ -107,6 +107,12 @@ export class Map {
   configure(settings: object): void;                                     // any subset of settings
   verify(options: { deep?: boolean }, progress?: (done: number, total: number) => boolean|void): VerifyReport;
   compress(options: { path?: string; level?: number; all?: boolean }, progress?: (done: number, total: number) => boolean|void): { files: number; logicalBytes: number; storedBefore: number; storedAfter: number };
+  /** Names below a directory that contain `text` (letters compared without case), by path; at most `limit`. Bytes of a path come in `bytes` where it is no UTF-8. */
+  find(directory: number, text: string, limit: number): { entries: Array<{ path: string; ino: number; type: number; size: number; mtimeMs: number }>; truncated: boolean };
+  /** Flips bytes of the picture in circles round plane pixels (x, y, x, y, …), behind the engine's back, for showing what checksums find. Destroys data. */
+  damage(points: Float64Array, radius: number): { pixels: number; clusters: Float64Array };
+  /** Lets go of everything cached, so that the next reads come from the storage. */
+  dropCaches(): void;
   render(layer: 'raw'|'zones'|'files'|'kinds'|'heat', options?: { size?: number; legend?: boolean; title?: string }): Uint8Array; // a PNG
   snapshotCreate(name: string, note?: string): SnapshotInfo;
   snapshotList(): SnapshotInfo[];                                        // newest first
@@ -127,6 +133,57 @@ export interface VerifyReport { ok: boolean; clustersChecked: number; bytesCheck
 
 // STAT record at scratch, little-endian: f64 ino @0, f64 size @8, f64 blocks(512 B) @16, u32 mode @24, u32 nlink @28, u32 uid @32, u32 gid @36,
 // f64 rdev @40, i64 seconds + u32 ns: atime @48/@56, mtime @60/@68, ctime @72/@80, birthtime @84/@92 (unaligned i64s: use DataView or two u32), u32 importance @96; 100 bytes.
+
+// ---- the plane, for those who draw it
+/**
+ * The plane of a map, or of a snapshot's view, as something to paint and point at. It shares the map, which may go on
+ * changing; `refresh()` takes in what has changed. Coordinates are plane pixels: the centre of sheet 0 is (0, 0), x to
+ * the right, y downward; tile (column, row) of `size` pixels at `zoom` covers plane pixels from column * size / 2^zoom on.
+ */
+export class Plane {
+  static of(map: Map): Plane;
+  free(): void;
+  layout(): { sheet: number; sheets: number; extent: number; left: number; top: number; right: number; bottom: number;
+    zones: Array<{ zone: Zone; inner: number; outer: number | null }> };
+  readonly memory: WebAssembly.Memory;
+
+  /** Reads on in the index of owners (which file holds which cluster), at most `items` of the tree. Painting works meanwhile. */
+  index(items: number): { done: number; total: number; complete: boolean };
+  /** What the map has become since: the table's pages that differ are painted anew. Owners are kept until `index` has walked again. */
+  refresh(): void;
+  /** The state to compare with, for the layer `changes` and `changes()`; undefined for none. `index` then walks both. */
+  compareWith(base: Map | undefined): void;
+  /** What changed from the base to this state, by path; both must be indexed. */
+  changes(limit: number): { changes: Array<{ kind: 'added' | 'removed' | 'changed'; path: string; type: 'file' | 'directory' | 'symlink' | 'other';
+    sizeBefore?: number; sizeAfter?: number }>; added: number; removed: number; changed: number; truncated: boolean };
+
+  /** Pages of the table a tile needs that are not in memory; `limit` 0 counts only. Remote maps fetch before they paint. */
+  prefetch(zoom: number, column: number, row: number, size: number, limit: number): number;
+  /** Address of size * size RGBA pixels in wasm memory, valid until the next call. `known`: only pages already in memory; the rest is hatched. */
+  paint(layer: 'files' | 'zones' | 'heat' | 'kinds' | 'age' | 'raw' | 'changes', theme: 'dark' | 'light', zoom: number, column: number, row: number, size: number, known: boolean): number;
+  /** Whether the last `paint` left something out: pages not in memory, owners not yet indexed. */
+  readonly partial: boolean;
+  /** As `paint`, transparent where nothing is marked; 0 when nothing of it is in the tile. */
+  paintOverlay(overlay: 'selection' | 'damage', theme: 'dark' | 'light', zoom: number, column: number, row: number, size: number): number;
+  /** The inodes that are the selection: a file, or a directory and with it everything below. Empty: none. */
+  select(inodes: Float64Array): void;
+  /** The clusters that are damaged. */
+  damaged(clusters: Float64Array): void;
+  legend(layer: string, theme: string): { swatches: Array<{ key: string; label: string; color: string; clusters: number }>;
+    scale?: { colors: string[]; from: string; to: string }; note?: string };
+
+  /** What lies at a point; `check` compares the cluster with its record. */
+  hit(x: number, y: number, check: boolean): { outside: boolean; x: number; y: number; zone: Zone; distance: number; sheet?: number; cluster?: number;
+    tileX?: number; tileY?: number; kind?: 'free' | 'node' | 'raw' | 'compressed' | 'packed' | 'parity' | 'table' | 'superblock' | 'unknown';
+    references?: number; heat?: number; checksum?: 'good' | 'damaged' | 'none' | 'unread'; past?: boolean; fileCount?: number;
+    files?: Array<{ ino: number; path: string; offset: number; length: number }>; bytes?: [number, number, number, number] };
+  /** The stored bytes of a rectangle of pixels, 4 each, zeros outside of sheets; at most 256 x 256. */
+  pixels(x: number, y: number, width: number, height: number): Uint8Array;
+  /** Bounds, bytes and zone of all clusters of a file; undefined when it has none of its own. */
+  bounds(ino: number): { left: number; top: number; right: number; bottom: number; clusters: number; zone: Zone; distance: number } | undefined;
+  /** The importance whose place is nearest to this distance from the centre. */
+  importanceAt(distance: number): number;
+}
 
 // ---- codec functions for workers (no Map needed)
 export class Compressor { constructor(level: number); free(): void;
