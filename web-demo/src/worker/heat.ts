@@ -32,14 +32,12 @@ export class Heat {
   }
 
   async #fold(): Promise<void> {
-    const session = this.#session;
-    if (session.closed) return;
     // Not in this task: the visitor waits for the read that called for it.
     await sleep(0);
-    await session.writeHome().catch(() => undefined);
-    if (session.closed) return;
-    session.onHeat();
-    session.tell({ type: 'heat' });
+    await this.#session.writeHome().catch(() => undefined);
+    if (this.#session.closed) return;
+    this.#session.onHeat();
+    this.#session.tell({ type: 'heat' });
   }
 
   startRecording(): void {
@@ -67,7 +65,8 @@ export class Heat {
   ): Promise<void> {
     check(recording, speed);
     this.stopReplay();
-    const mine = (this.#replaying = { stopped: false });
+    const mine: { stopped: boolean } = { stopped: false };
+    this.#replaying = mine;
     const stopped = (): boolean => mine.stopped || this.#session.closed;
     const reporter = new Reporter(onProgress);
     const total = recording.reads.length;

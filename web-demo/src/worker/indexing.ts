@@ -18,20 +18,16 @@ const FREE_PART = 0.05;
 const REPAINT = 1200;
 const MOST_ITEMS = 1 << 16;
 
-type State = 'stopped' | 'running' | 'complete';
-
 export class Indexer {
   readonly #session: Session;
   /** Called when tiles show more than before. */
   readonly #painted: () => void;
   #view: View;
-  #state: State = 'stopped';
   /** Counts up with every start, so that an older run notices that it is over. */
   #run = 0;
   #items = 256;
   #spent = 0;
   #allowed: number;
-  #waiters: (() => void)[] = [];
   #waiting = false;
   readonly #repaint = throttled(() => {
     if (!this.#session.closed) this.#painted();
@@ -53,8 +49,6 @@ export class Indexer {
 
   stop(): void {
     this.#run += 1;
-    this.#state = 'stopped';
-    this.#wake();
   }
 
   /** Lets a remote map's index be read to its end. */
@@ -63,58 +57,54 @@ export class Indexer {
     if (this.#waiting) this.start(this.#view);
   }
 
-  /** Waits until the index of the view that is shown is complete, or will not get further. */
-  async finished(): Promise<void> {
-    while (this.#state === 'running') {
-      await new Promise<void>((resolve) => this.#waiters.push(resolve));
-    }
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiters.splice(0)) resolve();
+  /** Whether another run has begun, or there is nothing left to read. */
+  #isOver(run: number, view: View): boolean {
+    return run !== this.#run || this.#session.closed || view.closed;
   }
 
   async #read(run: number): Promise<void> {
-    this.#state = 'running';
-    this.#waiting = false;
+    const session = this.#session;
     const view = this.#view;
     const started = performance.now();
+    this.#waiting = false;
     try {
       for (;;) {
         await breathe();
-        if (run !== this.#run || this.#session.closed || view.closed) return;
+        if (this.#isOver(run, view)) return;
         if (this.#isSpent()) {
-          this.#waiting = true;
-          this.#state = 'stopped';
-          this.#tell(view, true);
-          this.#repaint();
+          this.#wait(view);
           return;
         }
         const progress = await this.#slice(view);
-        if (run !== this.#run || this.#session.closed) return;
+        if (this.#isOver(run, view)) return;
+        // A short walk is not worth telling of before its end.
+        if (progress.complete || performance.now() - started > 150) {
+          session.tell({ type: 'index', ...progress, waiting: false });
+        }
         if (progress.complete) {
-          this.#state = 'complete';
-          this.#session.tell({ type: 'index', ...progress, waiting: false });
           this.#painted();
           return;
         }
-        // A short walk is not worth telling of.
-        if (performance.now() - started > 150) {
-          this.#session.tell({ type: 'index', ...progress, waiting: false });
-          this.#repaint();
-        }
+        this.#repaint();
       }
     } catch (error) {
-      if (run !== this.#run) return;
-      this.#state = 'stopped';
-      const failed = explain(error);
-      if (failed.code !== 'ABORTED') {
-        this.#tell(view, this.#session.backing.remote !== undefined);
-        this.#session.tell({ type: 'failed', problem: failed.plain() });
-      }
-    } finally {
-      if (this.#state !== 'running' || run === this.#run) this.#wake();
+      if (this.#isOver(run, view)) return;
+      this.#wait(view);
+      session.tell({ type: 'failed', problem: explain(error).plain() });
     }
+  }
+
+  /** Leaves the rest to the visitor. */
+  #wait(view: View): void {
+    this.#waiting = true;
+    this.#repaint();
+    let progress = { done: 0, total: 0, complete: false };
+    try {
+      progress = view.plane.index(0);
+    } catch {
+      // Where not even this can be read, nothing is known of it.
+    }
+    this.#session.tell({ type: 'index', ...progress, waiting: true });
   }
 
   #isSpent(): boolean {
@@ -134,21 +124,10 @@ export class Indexer {
       this.#items = Math.round(
         Math.min(MOST_ITEMS, Math.max(16, this.#items / 2, Math.min(fitting, this.#items * 2))),
       );
-    } else if (progress.complete === false) {
+    } else if (!progress.complete) {
       // Room for what the visitor looks at.
       await sleep(0);
     }
     return progress;
-  }
-
-  #tell(view: View, waiting: boolean): void {
-    if (view.closed || this.#session.closed) return;
-    let progress = { done: 0, total: 0, complete: false };
-    try {
-      progress = view.plane.index(0);
-    } catch {
-      // Where not even this can be read, nothing is known of it.
-    }
-    this.#session.tell({ type: 'index', ...progress, waiting });
   }
 }

@@ -20,8 +20,8 @@ const FAR = 96;
 const ROUNDS = 24;
 
 interface Waiter {
-  resolve(tile: Tile): void;
-  reject(error: unknown): void;
+  resolve: (tile: Tile) => void;
+  reject: (error: unknown) => void;
 }
 
 interface Job {
