@@ -125,7 +125,10 @@ describe('damage', () => {
       'band-checksum',
       'data-checksum',
     ]);
-    assert.deepEqual(map.damage(new Float64Array(), 4), { pixels: 0, clusters: new Float64Array() });
+    assert.deepEqual(map.damage(new Float64Array(), 4), {
+      pixels: 0,
+      clusters: new Float64Array(),
+    });
     assert.throws(() => map.damage(Float64Array.of(1), 4), { code: 'EINVAL' });
   });
 
