@@ -32,7 +32,10 @@ visit(
             if (document.querySelector('.leaflet-tile-loaded')) {
               window.openTime ??= performance.now() - start;
             }
-            if (window.openTime !== undefined && !document.querySelector('canvas.plane-tile:not(.leaflet-tile-loaded)')) {
+            if (
+              window.openTime !== undefined &&
+              !document.querySelector('canvas.plane-tile:not(.leaflet-tile-loaded)')
+            ) {
               window.fullTime = performance.now() - start;
             } else {
               requestAnimationFrame(look);

@@ -23,22 +23,26 @@ visit('the start page fits a small window', { viewport: SMALL }, async ({ page }
   await assertFits(page, 'start page, very small');
 });
 
-visit('a map in a small window: plane, files, details, time line', { viewport: SMALL }, async ({ page }) => {
-  const explorer = new Explorer(page);
-  await explorer.ready();
-  await explorer.button('Look at an example').click();
-  await explorer.opened('example.rts.png');
-  await explorer.painted();
-  await assertFits(page, 'plane');
-  const panels = page.getByRole('navigation', { name: 'Panels' });
-  await explorer.button('Files', panels).click();
-  await explorer.tree.getByText('WELCOME.md').click();
-  await explorer.button('Details', panels).click();
-  await explorer.details.getByText('WELCOME.md').first().waitFor();
-  await assertFits(page, 'details');
-  await explorer.button('Time', panels).click();
-  await explorer.time.waitFor();
-  await assertFits(page, 'time line');
-  await explorer.button('Plane', panels).click();
-  await explorer.painted();
-});
+visit(
+  'a map in a small window: plane, files, details, time line',
+  { viewport: SMALL },
+  async ({ page }) => {
+    const explorer = new Explorer(page);
+    await explorer.ready();
+    await explorer.button('Look at an example').click();
+    await explorer.opened('example.rts.png');
+    await explorer.painted();
+    await assertFits(page, 'plane');
+    const panels = page.getByRole('navigation', { name: 'Panels' });
+    await explorer.button('Files', panels).click();
+    await explorer.tree.getByText('WELCOME.md').click();
+    await explorer.button('Details', panels).click();
+    await explorer.details.getByText('WELCOME.md').first().waitFor();
+    await assertFits(page, 'details');
+    await explorer.button('Time', panels).click();
+    await explorer.time.waitFor();
+    await assertFits(page, 'time line');
+    await explorer.button('Plane', panels).click();
+    await explorer.painted();
+  },
+);

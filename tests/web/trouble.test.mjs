@@ -63,16 +63,21 @@ visit('a map with damage opens, and the damaged file is named', {}, async ({ pag
   const explorer = new Explorer(page);
   // A stretch well inside, where file data lies: the rest of the map has to stay in reach.
   const bytes = readFileSync(live);
-  const marked = bytes.indexOf(readFileSync(path.join(folder, 'harbour/data/noise.bin')).subarray(4096, 4128));
+  const marked = bytes.indexOf(
+    readFileSync(path.join(folder, 'harbour/data/noise.bin')).subarray(4096, 4128),
+  );
   assert.ok(marked > 0, 'the bytes of the file are found in the picture');
   bytes[marked] ^= 0xff;
   writeFileSync(at('damaged.rts.png'), bytes);
   await explorer.openFile(at('damaged.rts.png'));
   await explorer.opened('damaged.rts.png');
   await explorer.choose('/data/noise.bin');
-  await explorer.details.getByText(/damaged|checksum/i).first().waitFor();
+  await explorer.details
+    .getByText(/damaged|checksum/i)
+    .first()
+    .waitFor();
   await explorer.choose('/README.md');
-  await explorer.details.getByText('to be walked through').first().waitFor();
+  await explorer.reads('to be walked through');
 });
 
 visit('an address where nothing is', { allow: [/404/] }, async ({ page, server }) => {

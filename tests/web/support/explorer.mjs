@@ -79,6 +79,58 @@ export class Explorer {
     await this.details.getByText(names.at(-1)).first().waitFor();
   }
 
+  /** The text of the chosen file, as it is shown. */
+  text() {
+    return this.details.getByRole('textbox', { name: /^Text of/ });
+  }
+
+  /** Waits until the preview holds some words. */
+  async reads(words) {
+    const text = this.text();
+    await text.waitFor();
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      const value = await text.inputValue();
+      if (value.includes(words)) return value;
+      assert.ok(
+        Date.now() < deadline,
+        `the preview says ${JSON.stringify(value.slice(0, 200))}, not ${words}`,
+      );
+      await this.page.evaluate(() => new Promise(requestAnimationFrame));
+    }
+  }
+
+  /** Replaces the text of the chosen file and saves it. */
+  async edit(words) {
+    await this.text().fill(words);
+    await this.button('Save', this.details).click();
+    await this.button('Save', this.details).waitFor({ state: 'hidden' });
+  }
+
+  async snapshot(name) {
+    await this.button('Snapshot', this.page.getByRole('toolbar', { name: 'Map' })).click();
+    await this.answer('Name', name, 'Take the snapshot');
+    await this.said(`Snapshot ${name} is kept.`);
+  }
+
+  /** Chooses from the menu that a button opens. */
+  async menu(button, item) {
+    await button.click();
+    await this.page.getByRole('menuitem', { name: item }).click();
+  }
+
+  /** Verifies every checksum; returns the words of the verdict. */
+  async verify() {
+    await this.button('Verify', this.page.getByRole('toolbar', { name: 'Map' })).click();
+    await this.dialog
+      .getByRole('button', { name: /^Verify\b(?! thoroughly)/ })
+      .first()
+      .click();
+    const verdict = this.page.getByText(/Everything is whole\.|problems? found/).first();
+    await verdict.waitFor({ timeout: 60_000 });
+    return verdict.textContent();
+  }
+
   layer(name) {
     return this.layers.getByRole('radio', { name });
   }
