@@ -7,10 +7,7 @@ const pkg = new URL('../../pkg/', import.meta.url);
 const module = await import(new URL(`${entry}.js`, pkg));
 if (entry === 'web') module.initSync({ module: readFileSync(new URL('aetherflow_bg.wasm', pkg)) });
 
-const types = readFileSync(new URL('index.d.ts', pkg), 'utf8').replace(
-  /\/\*[\s\S]*?\*\/|\/\/.*$/gm,
-  '',
-);
+const types = readFileSync(new URL('index.d.ts', pkg), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
 const problems = [];
 for (const [, name, body] of types.matchAll(/^export class (\w+)[^{]*\{([\s\S]*?)^\}/gm)) {
   const real = module[name];
@@ -19,9 +16,7 @@ for (const [, name, body] of types.matchAll(/^export class (\w+)[^{]*\{([\s\S]*?
     continue;
   }
   const declared = new Set();
-  for (const [, isStatic, member] of body.matchAll(
-    /(?:^|;|\s)(static\s+)?(?:readonly\s+)?(\w+)\s*(?:\(|:)/gm,
-  )) {
+  for (const [, isStatic, member] of body.matchAll(/(?:^|;|\s)(static\s+)?(?:readonly\s+)?(\w+)\s*(?:\(|:)/gm)) {
     const owner = isStatic ? real : real.prototype;
     if (isStatic || Object.hasOwn(owner, member)) declared.add(member);
     if (isStatic && !Object.hasOwn(owner, member)) problems.push(`${name}.${member} is missing`);
@@ -38,7 +33,7 @@ for (const [, name, body] of types.matchAll(/^export class (\w+)[^{]*\{([\s\S]*?
   }
 }
 for (const [, name] of types.matchAll(/^export (?:declare )?function (\w+)/gm)) {
-  if (typeof module[name] !== 'function' && name !== 'init' && name !== 'initSync') {
+  if (typeof module[name] !== 'function' && (name !== 'init' && name !== 'initSync')) {
     problems.push(`function ${name} is declared but not exported`);
   }
 }
