@@ -2,12 +2,12 @@
 import { comparison, layer } from '../state/view';
 import { LAYERS } from './layers';
 
-export function LayerPicker() {
+export function LayerPicker({ icons }: { icons: boolean }) {
   const offered = LAYERS.filter(
     (each) => each.layer !== 'changes' || comparison.value !== null || layer.value === 'changes',
   );
   return (
-    <fieldset class="plane-picker">
+    <fieldset class={`plane-picker ${icons ? 'icons' : ''}`}>
       <legend class="hidden-visually">Layer</legend>
       {offered.map(({ layer: each, name, shows, Icon }, place) => (
         <label key={each} title={`${name}: ${shows} (${place + 1})`}>
@@ -20,7 +20,7 @@ export function LayerPicker() {
           />
           <span>
             <Icon size={15} aria-hidden="true" />
-            {name}
+            <span>{name}</span>
           </span>
         </label>
       ))}

@@ -3,8 +3,9 @@ import { batch, effect } from '@preact/signals';
 
 import { layout } from '../state/map';
 import { camera, flight, type Bounds, type Camera } from '../state/view';
+import { covered, free } from './current';
 import { clamp } from './geometry';
-import { at, L, PLANE } from './leaflet';
+import { at, jumpTo, L, PLANE } from './leaflet';
 import { SmoothZoom } from './smooth-zoom';
 import { MAX_ZOOM, MIN_ZOOM } from './zoom-limits';
 
@@ -30,6 +31,11 @@ export class Chart {
   readonly zoomer: SmoothZoom;
   private readonly disposers: (() => void)[] = [];
   private arrival = performance.now();
+  /** The shell says in CSS what its panels cover; this element is what they leave. */
+  private readonly between = document.createElement('div');
+  private covers: Insets = { left: 0, right: 0, top: 0, bottom: 0 };
+  /** The camera that showed the whole plane last. */
+  private whole: Camera | null = null;
 
   constructor(readonly element: HTMLElement) {
     this.map = L.map(element, {
@@ -54,10 +60,12 @@ export class Chart {
     this.map.on('move zoom', () => this.publish());
     this.map.on('moveend', () => this.keepInSight());
 
-    const resized = new ResizeObserver(() =>
-      this.map.invalidateSize({ pan: false, animate: false }),
-    );
+    this.between.className = 'plane-free';
+    element.append(this.between);
+    const resized = new ResizeObserver(() => this.measure());
     resized.observe(element);
+    resized.observe(this.between);
+    this.measure();
     this.disposers.push(
       () => resized.disconnect(),
       effect(() => {
@@ -118,12 +126,29 @@ export class Chart {
     return { left: corner.x, top: corner.y, right: opposite.x, bottom: opposite.y };
   }
 
-  /** What the side panels cover, as the shell says it in CSS. */
+  /** What the panels cover at each side. */
   insets(): Insets {
-    const style = getComputedStyle(this.element);
-    const read = (side: string): number =>
-      Number.parseFloat(style.getPropertyValue(`--inset-${side}`)) || 0;
-    return { left: read('left'), right: read('right'), top: read('top'), bottom: read('bottom') };
+    return this.covers;
+  }
+
+  private measure(): void {
+    this.map.invalidateSize({ pan: false, animate: false });
+    const all = this.element.getBoundingClientRect();
+    const inner = this.between.getBoundingClientRect();
+    this.covers = {
+      left: inner.left - all.left,
+      right: all.right - inner.right,
+      top: inner.top - all.top,
+      bottom: all.bottom - inner.bottom,
+    };
+    free.value = { width: inner.width, height: inner.height };
+    this.limitZoom();
+    // Who sees the whole plane goes on seeing it when a panel opens or the window changes.
+    const { whole } = this;
+    const now = camera.peek();
+    if (whole !== null && whole.zoom === now.zoom && whole.x === now.x && whole.y === now.y) {
+      queueMicrotask(() => this.fly('whole', true));
+    }
   }
 
   /** The middle of what no panel covers. */
@@ -135,21 +160,25 @@ export class Chart {
 
   // ---- going places
 
-  fly(wanted: { bounds: Bounds } | { camera: Camera } | 'whole'): void {
+  fly(wanted: { bounds: Bounds } | { camera: Camera } | 'whole', jump = false): void {
     if (wanted === 'whole') {
       const whole = layout.peek();
-      if (whole !== null) this.go(this.fitting(whole, MAX_ZOOM));
+      if (whole === null) return;
+      const wantedCamera = this.fitting(whole, MAX_ZOOM);
+      this.go(wantedCamera, jump);
+      this.whole = wantedCamera;
     } else if ('camera' in wanted) {
-      this.go(wanted.camera);
+      this.go(wanted.camera, jump);
     } else {
-      this.go(this.fitting(wanted.bounds, FLIGHT_MAX_ZOOM));
+      this.go(this.fitting(wanted.bounds, FLIGHT_MAX_ZOOM), jump);
     }
   }
 
   /** The camera that shows these bounds in what no panel covers. */
   private fitting(bounds: Bounds, maxZoom: number): Camera {
     const size = this.map.getSize();
-    const { left, right, top, bottom } = this.insets();
+    const { left, top, bottom, ...insets } = this.insets();
+    const right = insets.right + covered.peek();
     const width = Math.max(size.x - left - right - 2 * PADDING, 40);
     const height = Math.max(size.y - top - bottom - 2 * PADDING, 40);
     const zoom = clamp(
@@ -170,14 +199,14 @@ export class Chart {
     };
   }
 
-  private go(to: Camera): void {
+  private go(to: Camera, jump: boolean): void {
     this.zoomer.stop();
     const center = at(to.x, to.y);
     const zoom = clamp(to.zoom, MIN_ZOOM, MAX_ZOOM);
     const size = this.map.getSize();
     const arriving = performance.now() - this.arrival < ARRIVAL;
-    if (arriving || motionReduced() || size.x === 0 || document.hidden) {
-      this.map.setView(center, zoom, { animate: false });
+    if (jump || arriving || motionReduced() || size.x === 0 || document.hidden) {
+      jumpTo(this.map, center, zoom);
     } else {
       this.map.flyTo(center, zoom, { duration: this.flightSeconds(to, size) });
     }
@@ -227,7 +256,7 @@ export class Chart {
     const size = this.map.getSize();
     const scale = this.scale();
     const center = at(x + (size.x / 2 - middle.x) / scale, y + (size.y / 2 - middle.y) / scale);
-    this.map.setView(center, this.map.getZoom(), { animate: false });
+    jumpTo(this.map, center, this.map.getZoom());
   }
 
   /** Moves the view by screen pixels. */

@@ -12,9 +12,10 @@ export const PLANE: L.CRS = L.Util.extend({}, L.CRS.Simple, {
 });
 
 export interface InnerMap {
-  _move(center: L.LatLng, zoom: number, data?: { flyTo?: boolean }): void;
+  _move(center: L.LatLng, zoom: number, data?: { flyTo?: boolean; pinch?: boolean }): void;
   _moveStart(zoomChanged: boolean, noMoveStart: boolean): void;
   _moveEnd(zoomChanged: boolean): void;
+  _getNewPixelOrigin(center: L.LatLng, zoom: number): L.Point;
   _stop(): void;
 }
 
@@ -24,11 +25,26 @@ export interface InnerTile {
   current: boolean;
 }
 
+export interface InnerLevel {
+  el: HTMLElement;
+  zoom: number;
+}
+
 export interface InnerGrid {
   /** Null or missing while the grid is on no map. */
   _tiles: Record<string, InnerTile> | null | undefined;
   _tileZoom: number | undefined;
   _update(): void;
+}
+
+/** Is there at once, and the tiles that are there stay until better ones are; `setView` drops them. */
+export function jumpTo(map: L.Map, center: L.LatLng, zoom: number): void {
+  const inner = map as unknown as InnerMap;
+  inner._stop();
+  inner._moveStart(true, false);
+  // At the same zoom the tiles would not hear of it otherwise.
+  inner._move(center, zoom, zoom === map.getZoom() ? { pinch: true } : undefined);
+  inner._moveEnd(true);
 }
 
 /** Leaflet's points are (latitude, longitude); ours are (y, x). */

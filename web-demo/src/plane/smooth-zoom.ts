@@ -71,7 +71,6 @@ export class SmoothZoom {
     if (this.frame === 0) return;
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    this.move(this.zoom, false);
     this.inner._moveEnd(true);
   }
 

@@ -9,7 +9,7 @@ import type { Layer, Overlay, Theme, TileRequest } from '../engine/contract';
 import { layout } from '../state/map';
 import type { Bounds } from '../state/view';
 import { intersects } from './geometry';
-import { L, type InnerGrid } from './leaflet';
+import { L, type InnerGrid, type InnerLevel, type InnerMap, type InnerTile } from './leaflet';
 import { TileQueue, type TileJob } from './tile-queue';
 import { MAX_ZOOM } from './zoom-limits';
 
@@ -74,6 +74,11 @@ class CanvasTile implements TileJob {
     else queue.add(this);
   }
 
+  /** What changed while it was being painted. */
+  private catchUp(): void {
+    if (this.stale) this.repaint();
+  }
+
   remove(): void {
     this.gone = true;
     queue.drop(this);
@@ -94,16 +99,27 @@ class CanvasTile implements TileJob {
       // The map was closed meanwhile, or the worker says by an event what is wrong.
     } finally {
       this.underWay = false;
-      if (this.stale) this.repaint();
+      this.catchUp();
       this.ready?.();
       this.ready = undefined;
     }
   }
 }
 
+function place(tile: HTMLElement, coords: L.Coords, scale: number, origin: L.Point): void {
+  const side = TILE * scale;
+  const left = Math.round(coords.x * side - origin.x);
+  const top = Math.round(coords.y * side - origin.y);
+  const width = Math.round((coords.x + 1) * side - origin.x) - left;
+  const height = Math.round((coords.y + 1) * side - origin.y) - top;
+  tile.style.transform = `translate3d(${left}px, ${top}px, 0) scale(${width / TILE}, ${height / TILE})`;
+}
+
 /** Tiles of one kind. What is painted is up to the two kinds below. */
 export abstract class WorkerTiles extends L.GridLayer {
   private readonly painters = new WeakMap<HTMLElement, CanvasTile>();
+  /** How the tiles of each zoom lie now. */
+  private readonly placed = new Map<number, { scale: number; origin: L.Point }>();
   /** Adds to the urgency: overlays come after what they lie on. */
   protected abstract readonly rank: number;
 
@@ -119,6 +135,32 @@ export abstract class WorkerTiles extends L.GridLayer {
       keepBuffer: 1,
     });
     this.on('tileunload', ({ tile }) => this.painters.get(tile)?.remove());
+    this.on('tileloadstart', ({ tile, coords }) => {
+      const level = this.placed.get(coords.z);
+      if (level !== undefined) place(tile, coords, level.scale, level.origin);
+    });
+  }
+
+  /**
+   * Every tile is put on whole screen pixels by itself, in place of scaling all of a level at once:
+   * edges that fall between pixels would let the ground shine through as hairlines.
+   */
+  protected _setZoomTransform(level: InnerLevel, center: L.LatLng, zoom: number): void {
+    const map = this._map as L.Map | undefined;
+    if (map === undefined) return;
+    const scale = map.getZoomScale(zoom, level.zoom);
+    const origin = (map as unknown as InnerMap)._getNewPixelOrigin(center, zoom);
+    L.DomUtil.setTransform(level.el, L.point(0, 0), 1);
+    // Shrunk, pixels would be left out; enlarged, they stay squares.
+    level.el.classList.toggle('shrunk', scale < 0.999);
+    this.placed.set(level.zoom, { scale, origin });
+    for (const { el, coords } of this.tiles()) {
+      if (coords.z === level.zoom) place(el, coords, scale, origin);
+    }
+  }
+
+  private tiles(): InnerTile[] {
+    return Object.values((this as unknown as InnerGrid)._tiles ?? {});
   }
 
   abstract paint(coords: L.Coords): Promise<Painted>;
@@ -148,9 +190,7 @@ export abstract class WorkerTiles extends L.GridLayer {
 
   /** Paints again what is on screen, in place: all, an area, or only what was painted in part. */
   repaint(which: { area?: Bounds; partial?: boolean } = {}): void {
-    const grid = this as unknown as InnerGrid;
-    if (grid._tiles == null) return;
-    for (const { el, coords, current } of Object.values(grid._tiles)) {
+    for (const { el, coords, current } of this.tiles()) {
       const tile = this.painters.get(el);
       if (tile === undefined || !current) continue;
       if (which.area !== undefined && !intersects(areaOf(coords), which.area)) continue;
