@@ -2,14 +2,13 @@ import { defineConfig, type Plugin } from 'vite';
 import { VitePWA } from 'vite-plugin-pwa';
 
 /**
- * What the page may do: its own scripts and the engine's wasm, no inline script, no eval. Styles
- * may be set by scripts (Leaflet places its tiles so), pictures may come out of files, and maps may be
- * fetched from any server that lets it.
+ * What the page may do: its own scripts and styles and the engine's wasm; nothing inline, no eval.
+ * Pictures may come out of files, and maps from any server that lets it.
  */
 const POLICY = [
   "default-src 'self'",
   "script-src 'self' 'wasm-unsafe-eval'",
-  "style-src 'self' 'unsafe-inline'",
+  "style-src 'self'",
   "img-src 'self' data: blob:",
   "media-src 'self' blob:",
   "frame-src 'self' blob:",
