@@ -19,10 +19,12 @@ effect(() => {
     snapshotList.value = [];
     return;
   }
-  engine.snapshots().then(
-    (list) => (snapshotList.value = list.toSorted((a, b) => a.created - b.created)),
-    complain,
-  );
+  engine
+    .snapshots()
+    .then(
+      (list) => (snapshotList.value = list.toSorted((a, b) => a.created - b.created)),
+      complain,
+    );
 });
 
 effect(() => {
