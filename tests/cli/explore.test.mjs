@@ -9,6 +9,7 @@ import * as path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { serve } from '../js/support/serve.mjs';
 import { content, fails, json, ok, random, run, scratch, start } from './support.mjs';
 
 const LIBRARY = fileURLToPath(new URL('../../npm/dist/index.js', import.meta.url));
@@ -407,6 +408,23 @@ test('a map in use is served as it is, and its tag follows what is written', asy
   assert.ok(second.body.equals(fs.readFileSync(map)));
   fs.rmSync(map);
   assert.equal((await ask(served.document.port, target)).status, 404);
+});
+
+test('a mounted map is written home first', async (context) => {
+  const directory = scratch(context);
+  const page = makePage(directory);
+  const map = makeMap(directory);
+  const { child } = await serve(context, map, '/a place');
+  ok(['snapshot', 'create', map, 'kept']);
+  const copy = path.join(directory, 'copy.rts.png');
+  fs.copyFileSync(map, copy);
+  assert.deepEqual(json(['snapshot', 'list', copy]).snapshots, []);
+  const served = await explore(context, [map], { AETHERFLOW_EXPLORER: page });
+  assert.equal(served.document.inUse, true);
+  assert.match(served.stderr, new RegExp(`process ${child.pid}`, 'u'));
+  fs.writeFileSync(copy, (await ask(served.document.port, '/map/map.rts.png')).body);
+  assert.equal(json(['snapshot', 'list', copy]).snapshots[0].name, 'kept');
+  assert.equal(json(['verify', copy]).ok, true);
 });
 
 test('failures are told before anything is served', (context) => {
