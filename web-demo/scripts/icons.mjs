@@ -58,7 +58,8 @@ function draw(size, room, corner) {
       const ink = Math.max(0, Math.min(1, 0.5 - stroke));
       const outX = Math.max(radius - (x + 0.5), x + 0.5 - (size - radius), 0);
       const outY = Math.max(radius - (y + 0.5), y + 0.5 - (size - radius), 0);
-      const inside = radius === 0 ? 1 : Math.max(0, Math.min(1, radius - Math.hypot(outX, outY) + 0.5));
+      const inside =
+        radius === 0 ? 1 : Math.max(0, Math.min(1, radius - Math.hypot(outX, outY) + 0.5));
       const at = y * (1 + size * 4) + 1 + x * 4;
       for (let channel = 0; channel < 3; channel += 1) {
         rows[at + channel] = Math.round(GROUND[channel] * (1 - ink) + INK[channel] * ink);
@@ -99,7 +100,9 @@ function png(size, rows) {
   ]);
 }
 
-const path = points.map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${7 + x * 6} ${7 + y * 6}`).join('');
+const path = points
+  .map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${7 + x * 6} ${7 + y * 6}`)
+  .join('');
 writeFileSync(
   new URL('favicon.svg', target),
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#11161a"/>` +

@@ -25,9 +25,13 @@ export interface Prompt {
 
 export type Dialog =
   | { kind: 'question'; question: Question; answer: (yes: boolean) => void }
-  | { kind: 'prompt'; prompt: Prompt; answer: (value: { value: string; note: string } | null) => void }
+  | {
+      kind: 'prompt';
+      prompt: Prompt;
+      answer: (value: { value: string; note: string } | null) => void;
+    }
   | { kind: 'keys' }
-  | { kind: 'check' }
+  | { kind: 'verify' }
   | { kind: 'failures'; report: ImportReport }
   | { kind: 'compare'; before: string | null; after: string | null };
 

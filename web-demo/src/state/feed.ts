@@ -54,7 +54,10 @@ export function incomingOfDrop(transfer: DataTransfer): Incoming | undefined {
   // One folder is what the map is about: its files lie at the root, not in a folder of one.
   const alone = entries.length === 1 && loose.length === 0 ? onlyEntry : undefined;
   return {
-    name: alone?.name ?? (entries.length === 0 && loose.length === 1 ? onlyFile?.name : undefined) ?? 'files',
+    name:
+      alone?.name ??
+      (entries.length === 0 && loose.length === 1 ? onlyFile?.name : undefined) ??
+      'files',
     ...(entries.length === 0 && loose.length === 1 && onlyFile !== undefined
       ? { single: onlyFile }
       : {}),

@@ -121,7 +121,8 @@ export async function removeAsking(entry: Pick<Entry, 'path' | 'type' | 'size'>)
     return true;
   });
   if (done === undefined) return;
-  for (const path of drafts.value.keys()) if (isWithin(path, entry.path)) keepDraft(path, undefined);
+  for (const path of drafts.value.keys())
+    if (isWithin(path, entry.path)) keepDraft(path, undefined);
   if (selection.value !== null && isWithin(selection.value, entry.path)) selection.value = null;
   changed();
   tell(`${name} is deleted.`);

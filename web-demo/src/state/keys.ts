@@ -34,8 +34,7 @@ export function listenToKeys(): () => void {
       focusPanel('details');
     } else if (event.key === 'p' || event.key === 'P') {
       if (room.value !== 'wide') overlay.value = null;
-      const plane = document.getElementById('plane');
-      (plane?.querySelector<HTMLElement>('[tabindex="0"]') ?? plane)?.focus();
+      document.getElementById('plane')?.focus();
     } else if ((event.key === 's' || event.key === 'S') && changeable.value) {
       void takeSnapshot();
     } else if (event.key === 'Escape' && room.value === 'middle' && overlay.value !== null) {

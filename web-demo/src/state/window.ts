@@ -29,9 +29,14 @@ export function focusPanel(panel: Panel): void {
   }
   requestAnimationFrame(() => {
     const target = document.getElementById(`panel-${panel}`);
-    (target?.querySelector<HTMLElement>('[data-first-focus], [tabindex="0"], button') ?? target)?.focus();
+    (
+      target?.querySelector<HTMLElement>('[data-first-focus], [tabindex="0"], button') ?? target
+    )?.focus();
   });
 }
 
 /** What the left panel shows. */
-export const leftTab = signal<'files' | 'changes' | 'check'>('files');
+export const leftTab = signal<'files' | 'changes' | 'verify'>('files');
+
+/** Whether the right panel takes more room, for reading and writing. */
+export const widened = signal(false);
