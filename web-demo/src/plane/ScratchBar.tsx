@@ -1,10 +1,11 @@
 /** The brush in the hand: what it does, how large it is, and what it has done. */
 import { ShieldAlert, ShieldCheck } from 'lucide-preact';
+import { useEffect } from 'preact/hooks';
 
-import { changeable } from '../state/choose';
+import { changeable, choose } from '../state/choose';
 import { openMap } from '../state/map';
 import { count, shown } from '../state/text';
-import { brush, selection, tool } from '../state/view';
+import { brush, tool } from '../state/view';
 import { damagedFiles, report, verdict, verifying, verifyMap } from '../state/verify';
 import { scratched } from './scratching';
 
@@ -12,7 +13,17 @@ const SIZES = { min: 1, max: 64 };
 const NAMED = 4;
 
 export function ScratchBar() {
-  if (tool.value !== 'scratch') return null;
+  const scratching = tool.value === 'scratch';
+  useEffect(() => {
+    if (!scratching) return undefined;
+    // Escape puts the brush away from wherever the focus is, unless it closes something nearer.
+    const press = (event: KeyboardEvent): void => {
+      if (event.key === 'Escape' && !event.defaultPrevented) tool.value = 'look';
+    };
+    addEventListener('keydown', press);
+    return () => removeEventListener('keydown', press);
+  }, [scratching]);
+  if (!scratching) return null;
   const { clusters } = scratched.value;
   return (
     <section class="plane-card plane-scratch" aria-label="Scratch the picture">
@@ -70,7 +81,7 @@ function Verdict() {
           <ul class="plane-hit-files">
             {files.slice(0, NAMED).map((path) => (
               <li key={path}>
-                <button type="button" onClick={() => (selection.value = path)}>
+                <button type="button" onClick={() => void choose(path)}>
                   {shown(path)}
                 </button>
               </li>

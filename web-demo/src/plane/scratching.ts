@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 
 import { engine } from '../engine/client';
 import { changeable } from '../state/choose';
-import { complain, problemOf } from '../state/notices';
+import { announce, complain, problemOf } from '../state/notices';
 import { brush, tool } from '../state/view';
 import type { Chart } from './chart';
 
@@ -49,6 +49,7 @@ export function dab(x: number, y: number): void {
   if (!changeable.peek()) return;
   const mark: Mark = { points: [[x, y]], radius: brush.peek() };
   freshMarks.value = [...freshMarks.peek(), mark];
+  announce('Scratched.');
   send(mark);
 }
 

@@ -113,8 +113,9 @@ function isOpen(source: Link['source']): boolean {
 
 function write(): void {
   timer = undefined;
-  // What a link asks for is not overwritten by what was there before it.
-  if (following) {
+  // What a link asks for is not overwritten by what was there before it, and a flight that has not
+  // begun (the plane may still be loading) leaves the camera where nobody looks.
+  if (following || flight.peek() !== null) {
     timer = setTimeout(write, PAUSE);
     return;
   }
