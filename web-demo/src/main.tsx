@@ -5,6 +5,7 @@ import './style/tokens.css';
 import './style/base.css';
 import './style/controls.css';
 import { App } from './app';
+import { followLinks } from './state/hash';
 import { takeLaunch } from './state/launch';
 import { startEngine } from './state/map';
 
@@ -13,4 +14,7 @@ if (root !== null) {
   root.textContent = '';
   render(<App />, root);
 }
-void startEngine().then(takeLaunch);
+void startEngine().then(() => {
+  followLinks();
+  takeLaunch();
+});

@@ -189,7 +189,9 @@ const LETTERS: Record<Details['type'], string> = {
 };
 
 function modeText({ type, mode }: Details): string {
-  const bits = [...'rwxrwxrwx'].map((letter, index) => ((mode >> (8 - index)) & 1 ? letter : '-'));
+  const bits = Array.from('rwxrwxrwx', (letter, index) =>
+    (mode >> (8 - index)) & 1 ? letter : '-',
+  );
   return LETTERS[type] + bits.join('');
 }
 

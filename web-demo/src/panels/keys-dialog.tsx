@@ -1,5 +1,6 @@
 /** What the keyboard does. */
 import { DialogFrame } from '../components/dialog';
+import { PLANE_KEYS } from '../plane/keys';
 
 const GROUPS: { title: string; keys: [string[], string][] }[] = [
   {
@@ -26,13 +27,7 @@ const GROUPS: { title: string; keys: [string[], string][] }[] = [
       [['a … z'], 'Jump to a name'],
     ],
   },
-  {
-    title: 'Plane',
-    keys: [
-      [['↑', '↓', '←', '→'], 'Move'],
-      [['+', '−'], 'Closer, farther'],
-    ],
-  },
+  { title: 'Plane', keys: PLANE_KEYS.map(({ keys, does }) => [keys, does]) },
   {
     title: 'Text and time',
     keys: [

@@ -41,7 +41,7 @@ export function Search() {
           setFound(result);
           setWrong(null);
           setAt(0);
-          announce(`${count(result.entries.length, 'result')}`);
+          announce(count(result.entries.length, 'result'));
         },
         (error: unknown) => {
           if (current) setWrong(problemOf(error).message);

@@ -4,6 +4,7 @@ import { effect, signal } from '@preact/signals';
 import { engine } from '../engine/client';
 import type { Details, Problem } from '../engine/contract';
 import { filesRevision, openMap } from './map';
+import { heed } from './heed';
 import { problemOf } from './notices';
 import { selection, snapshot } from './view';
 
@@ -28,7 +29,7 @@ export function detailsOf(path: string): Promise<Details> {
 effect(() => {
   const path = selection.value;
   // Read for the subscription: each of these makes what is known stale.
-  void [filesRevision.value, snapshot.value];
+  heed(filesRevision.value, snapshot.value);
   running = undefined;
   if (path === null || openMap.value === null) {
     details.value = null;

@@ -5,6 +5,7 @@ import { engine } from '../engine/client';
 import type { Snapshot } from '../engine/contract';
 import { ask, confirm } from './dialogs';
 import { filesRevision, openMap, snapshotsRevision } from './map';
+import { heed } from './heed';
 import { complain, tell } from './notices';
 import { comparison, layer, snapshot } from './view';
 
@@ -14,7 +15,7 @@ export const snapshotList = signal<readonly Snapshot[]>([]);
 export const pointed = signal<string | null>(null);
 
 effect(() => {
-  void snapshotsRevision.value;
+  heed(snapshotsRevision.value);
   if (openMap.value === null) {
     snapshotList.value = [];
     return;

@@ -4,6 +4,7 @@ import { batch, computed, effect, signal } from '@preact/signals';
 import { engine } from '../engine/client';
 import type { Entry, Problem } from '../engine/contract';
 import { filesRevision, openMap } from './map';
+import { heed } from './heed';
 import { problemOf } from './notices';
 import { isWithin, parentOf } from './text';
 import { selection, snapshot } from './view';
@@ -105,19 +106,19 @@ async function readAll(): Promise<void> {
     return;
   }
   reading = true;
-  do {
-    again = false;
-    const open = [...opened.peek()].toSorted((a, b) => a.length - b.length);
-    const kept = new Map([...listings.peek()].filter(([path]) => opened.peek().has(path)));
-    listings.value = kept;
-    for (const directory of open) await read(directory);
-  } while (again);
+  const open = [...opened.peek()].toSorted((a, b) => a.length - b.length);
+  listings.value = new Map([...listings.peek()].filter(([path]) => opened.peek().has(path)));
+  for (const directory of open) await read(directory);
   reading = false;
+  if (again) {
+    again = false;
+    await readAll();
+  }
 }
 
 let lastMap: unknown = null;
 effect(() => {
-  void [filesRevision.value, snapshot.value];
+  heed(filesRevision.value, snapshot.value);
   const map = openMap.value;
   if (map !== lastMap) {
     lastMap = map;
