@@ -7,7 +7,7 @@ import { openMap } from '../state/map';
 import { count, shown } from '../state/text';
 import { brush, tool } from '../state/view';
 import { damagedFiles, report, verdict, verifying, verifyMap } from '../state/verify';
-import { scratched } from './scratching';
+import { scratched, scratchedSince } from './scratching';
 
 const SIZES = { min: 1, max: 64 };
 const NAMED = 4;
@@ -16,6 +16,7 @@ export function ScratchBar() {
   const scratching = tool.value === 'scratch';
   useEffect(() => {
     if (!scratching) return undefined;
+    scratched.value = { pixels: 0, clusters: 0 };
     // Escape puts the brush away from wherever the focus is, unless it closes something nearer.
     const press = (event: KeyboardEvent): void => {
       if (event.key === 'Escape' && !event.defaultPrevented) tool.value = 'look';
@@ -76,7 +77,10 @@ function Verdict() {
     <div class={`plane-verdict ${sound ? 'sound' : 'damaged'}`}>
       <Icon size={16} aria-hidden="true" />
       <div>
-        <p>{verdict(found)}</p>
+        <p>
+          {verdict(found)}
+          {scratchedSince.value && ' You have scratched since; verify again.'}
+        </p>
         {files.length > 0 && (
           <ul class="plane-hit-files">
             {files.slice(0, NAMED).map((path) => (

@@ -79,7 +79,8 @@ export function followLinks(): void {
   addEventListener('hashchange', () => {
     const { hash } = location;
     // `#plane` and the like are places in the page, not links into a map.
-    if (hash !== written && hash.includes('=')) void follow(parseLink(hash));
+    if (!hash.includes('=')) timer ??= setTimeout(write, PAUSE);
+    else if (hash !== written) void follow(parseLink(hash));
   });
   void follow(parseLink(location.hash)).finally(() => {
     effect(() => {
