@@ -51,21 +51,28 @@ visit(
     allow: [/503/],
   },
   async ({ page }) => {
-    await page.getByRole('alert').filter({ hasText: /engine/i }).waitFor();
+    await page
+      .getByRole('alert')
+      .filter({ hasText: /engine/i })
+      .waitFor();
   },
 );
 
-visit('the page works from any folder of a server', { start: false, folders: {} }, async (visiting) => {
-  const { serve } = await import('./support/server.mjs');
-  const deep = await serve({ '/some/where/': PAGE });
-  try {
-    await visiting.page.goto(`${deep.origin}/some/where/`);
-    await visiting.page.getByText(/engine is loading/i).waitFor({ state: 'hidden' });
-    await visiting.page.getByRole('button', { name: /example/i }).waitFor();
-  } finally {
-    await deep.stop();
-  }
-});
+visit(
+  'the page works from any folder of a server',
+  { start: false, folders: {} },
+  async (visiting) => {
+    const { serve } = await import('./support/server.mjs');
+    const deep = await serve({ '/some/where/': PAGE });
+    try {
+      await visiting.page.goto(`${deep.origin}/some/where/`);
+      await visiting.page.getByText(/engine is loading/i).waitFor({ state: 'hidden' });
+      await visiting.page.getByRole('button', { name: /example/i }).waitFor();
+    } finally {
+      await deep.stop();
+    }
+  },
+);
 
 visit('nothing is inline, so that a strict policy holds', { start: false }, () => {
   const html = readFileSync(path.join(PAGE, 'index.html'), 'utf8');

@@ -34,10 +34,14 @@ export function firstLoad(folder) {
 
 /** Scripts imported at once, and the workers and modules a script asks for by URL. */
 function* references(script) {
-  for (const [, name] of script.matchAll(/\b(?:import|export)\s*(?:[\w*{}$,\s]*?\bfrom\s*)?["'`](\.[^"'`]+\.js)["'`]/g)) {
+  for (const [, name] of script.matchAll(
+    /\b(?:import|export)\s*(?:[\w*{}$,\s]*?\bfrom\s*)?["'`](\.[^"'`]+\.js)["'`]/g,
+  )) {
     yield name;
   }
-  for (const [, name] of script.matchAll(/\bnew (?:URL|Worker)\(\s*(?:new URL\()?\s*["'`]([^"'`]+\.(?:js|wasm))["'`]/g)) {
+  for (const [, name] of script.matchAll(
+    /\bnew (?:URL|Worker)\(\s*(?:new URL\()?\s*["'`]([^"'`]+\.(?:js|wasm))["'`]/g,
+  )) {
     yield name.replace(/^\//, '');
   }
 }
@@ -59,7 +63,10 @@ if (process.argv[1] === import.meta.filename) {
   const sum = parts.reduce((total, part) => total + part.gzipped, 0);
   const verdict = sum <= limit ? `${limit - sum} to spare` : `${sum - limit} too many`;
   console.log(`    first visit: ${sum} bytes gzipped, limit ${limit}: ${verdict}`);
-  const missing = ['.wasm', '.css', '.js'].filter((end) => !parts.some(({ name }) => name.endsWith(end)));
-  if (missing.length > 0) console.error(`    nothing was found that ends with ${missing.join(', ')}`);
+  const missing = ['.wasm', '.css', '.js'].filter(
+    (end) => !parts.some(({ name }) => name.endsWith(end)),
+  );
+  if (missing.length > 0)
+    console.error(`    nothing was found that ends with ${missing.join(', ')}`);
   process.exit(sum <= limit && missing.length === 0 ? 0 : 1);
 }

@@ -155,7 +155,10 @@ export async function drop(page, paths, at) {
 
 /** Takes a download to its end; returns the path of the file. */
 export async function download(page, folder, action) {
-  const [started] = await Promise.all([page.waitForEvent('download', { timeout: 60_000 }), action()]);
+  const [started] = await Promise.all([
+    page.waitForEvent('download', { timeout: 60_000 }),
+    action(),
+  ]);
   const file = path.join(folder, started.suggestedFilename());
   await started.saveAs(file);
   return file;

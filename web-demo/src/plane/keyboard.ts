@@ -24,6 +24,8 @@ const ARROWS: Record<string, readonly [number, number] | undefined> = {
 
 export function listenForKeys(chart: Chart): () => void {
   const { element, map } = chart;
+  /** What was said last of a place; saying it again would only talk over something else. */
+  let said = '';
   let saying: ReturnType<typeof setTimeout> | undefined;
 
   const lead = (): void => {
@@ -42,7 +44,11 @@ export function listenForKeys(chart: Chart): () => void {
   const stopSaying = hovered.subscribe((hit) => {
     clearTimeout(saying);
     if (hit === null || pointing.peek()?.by !== 'keyboard') return;
-    saying = setTimeout(() => announce(hitSentence(hit)), SAY_AFTER);
+    saying = setTimeout(() => {
+      const sentence = hitSentence(hit);
+      if (sentence !== said) announce(sentence);
+      said = sentence;
+    }, SAY_AFTER);
   });
 
   const press = (event: KeyboardEvent): void => {
@@ -50,7 +56,7 @@ export function listenForKeys(chart: Chart): () => void {
     if (!act(chart, event)) return;
     event.preventDefault();
     event.stopPropagation();
-    if (event.key !== 'Escape') lead();
+    if (event.key !== 'Escape' && pointing.peek()?.by !== 'keyboard') lead();
   };
 
   element.addEventListener('keydown', press);

@@ -4,6 +4,7 @@ import { layout } from '../state/map';
 import { layer } from '../state/view';
 import type { Frame } from './front';
 import { CLUSTER, sheetPosition } from './geometry';
+import { target } from './placing';
 
 /** Beyond this radius on screen an arc is drawn as lines: canvases lose precision there. */
 const LARGE = 20_000;
@@ -13,7 +14,8 @@ const MANY_SHEETS = 4000;
 export function paintRings(frame: Frame): void {
   const shape = layout.peek();
   if (shape === null) return;
-  const strong = layer.peek() === 'zones';
+  // Who drags a file to another zone has to see them.
+  const strong = layer.peek() === 'zones' || target.peek() !== null;
   const { context, inks, originX, originY, scale } = frame;
   context.lineWidth = strong ? 1.5 : 1;
   for (const { zone, inner, outer } of shape.zones) {

@@ -77,7 +77,9 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 /** Opens what the address links to, and keeps both in step from then on. Once, when the engine is ready. */
 export function followLinks(): void {
   addEventListener('hashchange', () => {
-    if (location.hash !== written) void follow(parseLink(location.hash));
+    const { hash } = location;
+    // `#plane` and the like are places in the page, not links into a map.
+    if (hash !== written && hash.includes('=')) void follow(parseLink(hash));
   });
   void follow(parseLink(location.hash)).finally(() => {
     effect(() => {
