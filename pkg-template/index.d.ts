@@ -107,9 +107,11 @@ export class Map {
   configure(settings: object): void;                                     // any subset of settings
   verify(options: { deep?: boolean }, progress?: (done: number, total: number) => boolean|void): VerifyReport;
   compress(options: { path?: string; level?: number; all?: boolean }, progress?: (done: number, total: number) => boolean|void): { files: number; logicalBytes: number; storedBefore: number; storedAfter: number };
-  /** Names below a directory that contain `text` (letters compared without case), by path; at most `limit`. Bytes of a path come in `bytes` where it is no UTF-8. */
-  find(directory: number, text: string, limit: number): { entries: Array<{ path: string; ino: number; type: number; size: number; mtimeMs: number }>; truncated: boolean };
-  /** Flips bytes of the picture in circles round plane pixels (x, y, x, y, …), behind the engine's back, for showing what checksums find. Destroys data. */
+  /** Names below a directory that contain `text` (letters compared without case); at most `limit`, up to 10,000. The best first: names that are the text,
+   *  then those that begin with it, then others; the shorter path first, then by path. Where a path is no UTF-8, its `bytes` come too. */
+  find(directory: number, text: string, limit: number): { entries: Array<{ path: string; bytes?: Uint8Array; ino: number; type: number; size: number; mtimeMs: number }>; truncated: boolean };
+  /** Changes the bytes of the picture in circles round plane pixels (x, y, x, y, …), behind the engine's back, for showing what checksums find. Destroys data.
+   *  Returns the pixels and all clusters hit, in ascending order. EROFS unless the map is live and open for writing. */
   damage(points: Float64Array, radius: number): { pixels: number; clusters: Float64Array };
   /** Lets go of everything cached, so that the next reads come from the storage. */
   dropCaches(): void;

@@ -18,6 +18,7 @@ use crate::container::pack::{self, Edits, Progress};
 use crate::container::{Clusters, Packed, foreign};
 use crate::fs::recompress::Rewritten;
 use crate::fs::{FIRST_OBJECT, Fs, Settings, View};
+use crate::plane::disc;
 use crate::storage::Storage;
 use crate::storage::mem::MemStorage;
 use crate::tree::node;
@@ -97,6 +98,17 @@ pub enum OpenForm {
     Live,
     Packed,
 }
+
+/// What [`Map::damage`] has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    pub pixels: u64,
+    /// Every cluster that was hit, in ascending order.
+    pub clusters: Vec<u64>,
+}
+
+/// Rows of pixels that are damaged at once.
+const MOST_ROWS: usize = 1 << 20;
 
 /// A map, open.
 pub struct Map {
@@ -344,6 +356,47 @@ impl Map {
         self.write_home()
     }
 
+    /// As [`Map::checkpoint`], for whoever looks at damage anyway: a damaged file keeps what is
+    /// written to it from its place, and nothing else.
+    fn checkpoint_despite_damage(&self) -> Result<()> {
+        match self.commit(|fs| fs.flush_all(false)) {
+            Err(error) if error.code() == Code::Corrupt => {}
+            outcome => drop(outcome?),
+        }
+        self.write_home()
+    }
+
+    /// Changes the bytes of all pixels within `radius` of one of the points, in the storage
+    /// itself: neither checksums nor caches, nor the log, hide it from the next reader. Destroys
+    /// what is there; for showing what checksums find. Points are plane pixels, with (0, 0) in the
+    /// centre of sheet 0. Superblocks and pages of the table are pixels like any others.
+    ///
+    /// # Errors
+    /// `ReadOnly` for a map that cannot be written, `Range` for too many pixels at
+    /// once, `Busy` during an import; as [`Map::checkpoint`].
+    pub fn damage(&self, points: &[(f64, f64)], radius: f64) -> Result<Damage> {
+        let _turn = self.commit_turn();
+        self.read(|fs| {
+            fs.store.check_writable()?;
+            if fs.is_importing() {
+                return Err(Error::new(Code::Busy, "an import is under way"));
+            }
+            Ok(())
+        })?;
+        // Nothing in memory or in the log may be written over it later.
+        self.checkpoint_despite_damage()?;
+        self.change(|fs| {
+            let geometry = fs.store.geometry();
+            let spans = disc::spans(geometry.width(), geometry.sheets(), points, radius, MOST_ROWS)
+                .ok_or_else(|| Error::new(Code::Range, "too many pixels to damage at once"))?;
+            let pixels = spans.iter().map(disc::Span::pixels).sum();
+            let live = fs.store.live().ok_or_else(|| Error::new(Code::ReadOnly, "no live map"))?;
+            let clusters = live.damage(&spans);
+            fs.drop_caches();
+            Ok(Damage { pixels, clusters: clusters? })
+        })
+    }
+
     /// Closes the map: everything is durable, parity is up to date, and the file is a strictly
     /// valid picture. The log may be deleted afterwards.
     ///
@@ -437,7 +490,9 @@ impl Map {
         if self.read(|fs| fs.store.is_read_only()) {
             return self.verify(options, progress);
         }
-        self.checkpoint()?;
+        let turn = self.commit_turn();
+        self.checkpoint_despite_damage()?;
+        drop(turn);
         let (pinned, fs) = self.change(Fs::pin)?;
         let mut goes_on = |done, total| !pinned.is_broken() && progress(done, total);
         let report = check::verify(&fs, options, &mut goes_on);
@@ -459,7 +514,8 @@ impl Map {
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Report> {
         if !self.read(|fs| fs.store.is_read_only()) {
-            self.checkpoint()?;
+            let _turn = self.commit_turn();
+            self.checkpoint_despite_damage()?;
         }
         self.read(|fs| check::verify(fs, options, progress))
     }

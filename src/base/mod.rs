@@ -5,6 +5,7 @@ pub mod cache;
 pub mod checksum;
 pub mod env;
 pub mod error;
+pub mod letters;
 pub mod limits;
 
 pub use error::{Code, Error, Result};

@@ -415,8 +415,15 @@ impl Walk<'_, '_, '_> {
         extent: &Extent,
         kind: Kind,
     ) {
+        // Every damaged cluster of a frame concerns every file in it. Each cluster is told with the
+        // first of them, and each other one once: however many there are, none is crowded out.
+        let mut mentioned = false;
         for at in self.damaged(extent.first, u64::from(extent.clusters)) {
             let damage = self.damage[at];
+            if kind == Kind::Zstd && mentioned && damage.told {
+                continue;
+            }
+            mentioned = true;
             let begin = (damage.cluster - extent.first) * CLUSTER as u64;
             let from = begin.max(u64::from(extent.offset));
             let to = (begin + CLUSTER as u64).min(u64::from(extent.offset) + stretch.length);

@@ -17,6 +17,7 @@
 //! is marked stale after its copy, so that a seal in between is repeated, never missed.
 
 mod bands;
+mod damage;
 mod io;
 mod recovery;
 #[cfg(test)]

@@ -11,10 +11,11 @@
 //! * [`read`]: file data on its way out;
 //! * [`range`]: truncation, holes, clones;
 //! * [`snapshot`], [`settings`], [`rules`]: the catalog and what it says;
-//! * [`survey`]: facts about the whole.
+//! * [`survey`]: facts about the whole; [`find`]: names by a part of them.
 
 pub mod buffer;
 pub mod dir;
+pub mod find;
 pub mod flush;
 pub mod head;
 pub mod holds;

@@ -10,6 +10,7 @@
 mod calls;
 mod codec;
 mod error;
+mod explore;
 mod heap;
 mod host;
 mod import;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use js_sys::{Date, Function, Reflect, Uint8Array};
+use js_sys::{Date, Function, Object, Reflect, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
@@ -51,7 +51,13 @@ impl JsOptions {
         if value.is_undefined() || value.is_null() {
             return Ok(JsOptions { plain: Plain::default(), now: None, uuid: None });
         }
-        let plain = serde_wasm_bindgen::from_value(value.clone()).map_err(invalid)?;
+        // What is no plain data would be refused as that.
+        let data = Object::assign(&Object::new(), &Object::from(value.clone()));
+        for name in ["now", "uuid"] {
+            // Deleting a property of an object just made cannot fail.
+            let _ = Reflect::delete_property(&data, &JsValue::from_str(name));
+        }
+        let plain = serde_wasm_bindgen::from_value(data.into()).map_err(invalid)?;
         let field = |name: &str| Reflect::get(value, &JsValue::from_str(name)).ok();
         let now = field("now").and_then(|now| now.dyn_into::<Function>().ok());
         let uuid = match field("uuid").and_then(|uuid| uuid.dyn_into::<Uint8Array>().ok()) {

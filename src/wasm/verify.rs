@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 use super::objects::object;
 use super::whole::{goes_on, parse};
 use super::{JsResult, Map, error};
-use crate::check::{self, VerifyOptions};
+use crate::check::VerifyOptions;
 use crate::report::{VerifyReport, VerifyRequest};
 
 #[wasm_bindgen]
@@ -16,13 +16,11 @@ impl Map {
     pub fn verify(&self, options: JsValue, progress: Option<Function>) -> JsResult<JsValue> {
         let request: VerifyRequest = parse(options)?;
         let options = VerifyOptions { deep: request.deep };
-        self.checkpoint()?;
         let mut told = |done: u64, total: u64| match &progress {
             Some(callback) => goes_on(callback, done as f64, total as f64),
             None => true,
         };
-        let report =
-            self.map.read(|fs| check::verify(fs, options, &mut told)).map_err(error::throw)?;
+        let report = self.map.verify(options, &mut told).map_err(error::throw)?;
         object(&VerifyReport::of(&report))
     }
 }

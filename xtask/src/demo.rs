@@ -25,7 +25,8 @@ pub fn run() -> Result {
     println!("The map:      {}", folder.join("map.rts.png").display());
     println!("Its zones:    {}", folder.join("zones.png").display());
     println!("Its files:    {}", folder.join("files.png").display());
-    println!("Open any of the three in an image viewer.");
+    println!("Open any of the three in an image viewer, or walk through the map in a browser:");
+    println!("  node npm/dist/cli/main.js explore {}", shown(&folder.join("map.rts.png")));
     Ok(())
 }
 
@@ -66,6 +67,11 @@ fn show(session: &Session, tree: &Path) -> Result {
     session.aetherflow(&["verify", "--deep", "map.rts.png"])?;
     session.aetherflow(&["extract", "map.rts.png", "out"])?;
     compare(tree, &session.folder.join("out"))
+}
+
+/// A path as one types it from the root of the clone.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
 struct Session<'a> {

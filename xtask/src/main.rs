@@ -16,6 +16,7 @@ mod run;
 mod setup;
 mod suites;
 mod wasm;
+mod web;
 
 use std::process::ExitCode;
 
@@ -25,7 +26,9 @@ cargo xtask COMMAND
   demo             set up, build, and take a real tree through every step of its life in a picture
   test [SUITE...]  run every suite, or the named ones; `test --list` names them
   wasm             build the wasm package into pkg/
-  npm              install and build the npm package in npm/ (builds pkg/ first)
+  npm              install and build the npm package in npm/ (builds pkg/ and the explorer first)
+  web              build the explorer into web-demo/dist, and weigh its first visit;
+                   --screenshots takes the pictures of docs/images again
   package          the npm packages, and the one with the native program, as tarballs in target/npm
   bench [NAME...]  run the benchmarks and print one table of figures; after one name its options,
                    such as `bench fuse --quick --only map,native --rows cold --json FILE`
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Some("test") => return suites::run(&rest),
         Some("wasm") => wasm::build(),
         Some("npm") => npm::build(),
+        Some("web") => web::run(&rest),
         Some("package") => package::pack().map(drop),
         Some("bench") => bench::run(&rest),
         None | Some("help" | "--help" | "-h") => {

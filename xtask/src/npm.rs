@@ -1,9 +1,10 @@
 //! The npm side: install once per lock file, build.
 
 use crate::run::{Result, Stamp, Tool, fingerprint, root, step};
-use crate::wasm;
+use crate::{wasm, web};
 
-const MANIFESTS: [&str; 3] = ["package.json", "package-lock.json", "npm/package.json"];
+const MANIFESTS: [&str; 4] =
+    ["package.json", "package-lock.json", "npm/package.json", "web-demo/package.json"];
 const SOURCES: [&str; 5] = [
     "npm/src",
     "npm/package.json",
@@ -35,8 +36,14 @@ pub fn install() -> Result {
     stamp.set(&fingerprint(&MANIFESTS))
 }
 
-/// Installs and compiles `npm/` to `npm/dist`.
+/// Builds the package: the library and the command line, and the explorer they serve.
 pub fn build() -> Result {
+    compile()?;
+    web::copy_into_package()
+}
+
+/// Installs and compiles `npm/` to `npm/dist`.
+pub fn compile() -> Result {
     install()?;
     let stamp = Stamp::new("npm-build");
     let inputs = fingerprint(&SOURCES);

@@ -71,6 +71,17 @@ fn use_packages(checks: &mut Checks, tarballs: &[std::path::PathBuf], folder: &P
         assert.equal(map.fs.readFileSync('/a', 'utf8'), 'hello'); assert.equal(Map, InfiniteMap);\
         const again = Map.open(map.toPng()); assert.equal(again.fs.readFileSync('/a', 'utf8'), 'hello');";
     checks.note("library, in memory", module(in_memory).map(drop));
+    let explorer = folder.join("node_modules/aetherflow/dist/explorer");
+    let missing: Vec<&str> = ["index.html", "sw.js", "manifest.webmanifest", "example.rts.png"]
+        .into_iter()
+        .filter(|name| !explorer.join(name).is_file())
+        .collect();
+    let whole = if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("dist/explorer lacks {}", missing.join(", ")))
+    };
+    checks.note("the explorer is in the package", whole);
     let raw = "import { createRequire } from 'node:module'; import { readFileSync } from 'node:fs';\
         const file = createRequire(import.meta.url + '/x').resolve('aetherflow-wasm/aetherflow_bg.wasm');\
         await WebAssembly.compile(readFileSync(file)); const web = await import('aetherflow-wasm/web');\

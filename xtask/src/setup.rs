@@ -1,6 +1,6 @@
 //! What the machine must have, what is fetched when missing, and what is only nice to have.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::run::{Result, Tool, step, words};
@@ -81,23 +81,70 @@ pub fn optional_tools() {
     let packages: Vec<&str> = missing.iter().map(|(package, ..)| *package).collect();
     if has("apt-get", &["--version"]) && is_root() {
         println!("==> optional tools through apt: {}", packages.join(" "));
-        let install = |quiet: &[&str]| {
-            let mut arguments = words(&["install", "-y", "-qq", "--no-install-recommends"]);
-            arguments.extend(words(quiet));
-            arguments.extend(words(&packages));
-            Tool::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output()
-        };
-        let updated = install(&[]).or_else(|_| {
-            Tool::new("apt-get").args(["update", "-qq"]).output().and_then(|_| install(&[]))
-        });
-        match updated {
-            Ok(_) => return,
+        match apt_install(&packages) {
+            Ok(()) => return,
             Err(why) => println!("    not installed: {}", why.lines().next().unwrap_or("")),
         }
     }
     for (package, _, why) in missing {
         println!("    note: without {package} some tests skip: {why}");
     }
+}
+
+/// A Chromium for the tests of the explorer: named by `AETHERFLOW_CHROMIUM`, installed, or fetched
+/// through apt by root.
+pub fn chromium() -> Result<PathBuf> {
+    const ADVICE: &str = "install Chromium (Debian: apt-get install chromium), or name one: \
+                          AETHERFLOW_CHROMIUM=/path/to/chrome";
+    if let Some(named) = std::env::var_os("AETHERFLOW_CHROMIUM") {
+        let named = PathBuf::from(named);
+        return if named.is_file() {
+            Ok(named)
+        } else {
+            Err(format!(
+                "AETHERFLOW_CHROMIUM names {}, which is no program\n  what to do: {ADVICE}",
+                named.display()
+            ))
+        };
+    }
+    if let Some(found) = installed_chromium() {
+        return Ok(found);
+    }
+    if has("apt-get", &["--version"]) && is_root() {
+        println!("==> Chromium through apt");
+        let said = apt_install(&["chromium"]);
+        if let Some(found) = installed_chromium() {
+            return Ok(found);
+        }
+        let why = said.err().unwrap_or_default();
+        return Err(format!(
+            "there is no Chromium here, and apt has none:\n{why}\n  what to do: {ADVICE}"
+        ));
+    }
+    Err(format!("there is no Chromium here\n  what to do: {ADVICE}"))
+}
+
+fn installed_chromium() -> Option<PathBuf> {
+    const NAMES: [&str; 4] =
+        ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
+    folders.push("/usr/bin".into());
+    NAMES.iter().find_map(|name| {
+        folders.iter().map(|folder| folder.join(name)).find(|program| program.is_file())
+    })
+}
+
+/// Installs packages as root, with fresh lists where the known ones do not do.
+fn apt_install(packages: &[&str]) -> Result {
+    let install = || {
+        let mut arguments = words(&["install", "-y", "-qq", "--no-install-recommends"]);
+        arguments.extend(words(packages));
+        Tool::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output()
+    };
+    install()
+        .or_else(|_| Tool::new("apt-get").args(["update", "-qq"]).output().and_then(|_| install()))
+        .map(drop)
 }
 
 pub fn is_root() -> bool {

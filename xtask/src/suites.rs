@@ -7,13 +7,13 @@ use std::time::Instant;
 use crate::bench::{self, print_table};
 use crate::count::{Checks, Counts};
 use crate::run::{Result, Tool, files, root, target};
-use crate::{docs, fuse, licences, npm, package, packed, setup, wasm};
+use crate::{docs, fuse, licences, npm, package, packed, setup, wasm, web};
 
 /// A suite: name, what it looks at, how it runs.
 type Suite = (&'static str, &'static str, fn() -> Result<Counts>);
 
 /// In the order they run: what fails fast comes first.
-const SUITES: [Suite; 15] = [
+const SUITES: [Suite; 16] = [
     ("format", "rustfmt on every Rust file", format),
     ("clippy", "clippy without warnings, native and wasm32", clippy),
     ("rust", "unit, property, crash and integration tests of the engine", rust),
@@ -21,10 +21,11 @@ const SUITES: [Suite; 15] = [
     ("fuse", "the mount: POSIX, programs, kills, faults (tests/fuse)", fuse::test),
     ("licences", "licences of all dependencies", || checked(licences::check)),
     ("wasm", "the wasm package: build, size budget, exports", || checked(wasm::check)),
-    ("lint", "the linter on npm/", lint),
-    ("types", "the TypeScript compiler on npm/", types),
+    ("lint", "the linters on npm/ and web-demo/", lint),
+    ("types", "the TypeScript compiler on npm/ and web-demo/", types),
     ("node", "the npm library in memory and on files (tests/js)", || node_tests("tests/js")),
     ("cli", "the command line end to end (tests/cli)", || node_tests("tests/cli")),
+    ("web", "the explorer in a browser, end to end (tests/web)", web::test),
     ("packed", "the tarballs in an empty folder, without Rust; a mount", || checked(packed::check)),
     ("docs", "links and marked snippets of every page", || checked(docs::check)),
     ("demo", "cargo xtask demo", || {
@@ -187,37 +188,52 @@ fn fuzz_one(name: &str, program: &Path) -> Result<Counts> {
     Ok(Counts::one(success && output.contains("Done ")))
 }
 
-/// One check per linted file of `npm/src`; ESLint and Biome both name a file once before its findings.
+/// The packages written in TypeScript.
+const PACKAGES: [&str; 2] = ["npm", "web-demo"];
+
+/// One check per linted file; ESLint and Prettier both name a file before what they found in it.
 fn lint() -> Result<Counts> {
     npm::install()?;
-    let (success, output) = Tool::npm().args(["run", "lint", "--workspace", "npm"]).tee()?;
-    let sources = typescript_sources();
-    let bad = sources.iter().filter(|path| output.contains(&named(path))).count() as u64;
-    Ok(Counts::new(sources.len() as u64 - bad, bad).with_end(success))
+    let mut counts = Counts::default();
+    for package in PACKAGES {
+        let (success, output) = Tool::npm().args(["run", "lint", "--workspace", package]).tee()?;
+        let sources = typescript_sources(package);
+        let is_bad = |path: &&PathBuf| output.contains(&named(package, path));
+        let bad = sources.iter().filter(is_bad).count() as u64;
+        counts += Counts::new(sources.len() as u64 - bad, bad).with_end(success);
+    }
+    Ok(counts)
 }
 
 /// One check per TypeScript file.
 fn types() -> Result<Counts> {
     npm::install()?;
     let compiler = root().join("node_modules/typescript/bin/tsc");
-    let (success, output) = Tool::node()
-        .args([compiler])
-        .args(["--noEmit", "--pretty", "false", "-p", "npm/tsconfig.json"])
-        .tee()?;
-    let sources = typescript_sources();
-    let is_bad = |path: &&PathBuf| output.contains(&format!("{}(", named(path)));
-    let bad = sources.iter().filter(is_bad).count() as u64;
-    Ok(Counts::new(sources.len() as u64 - bad, bad).with_end(success))
+    let mut counts = Counts::default();
+    for package in PACKAGES {
+        let (success, output) = Tool::node()
+            .args([&compiler])
+            .args(["--noEmit", "--pretty", "false", "-p", "tsconfig.json"])
+            .folder(&root().join(package))
+            .tee()?;
+        let sources = typescript_sources(package);
+        let is_bad = |path: &&PathBuf| output.contains(&format!("{}(", named(package, path)));
+        let bad = sources.iter().filter(is_bad).count() as u64;
+        counts += Counts::new(sources.len() as u64 - bad, bad).with_end(success);
+    }
+    Ok(counts)
 }
 
-fn typescript_sources() -> Vec<PathBuf> {
-    let all = files(&root().join("npm/src"));
-    all.into_iter().filter(|path| path.extension().is_some_and(|end| end == "ts")).collect()
+fn typescript_sources(package: &str) -> Vec<PathBuf> {
+    let all = files(&root().join(package).join("src"));
+    let is_source =
+        |path: &PathBuf| path.extension().is_some_and(|end| end == "ts" || end == "tsx");
+    all.into_iter().filter(is_source).collect()
 }
 
-/// How tools name a source: its path from `npm/`.
-fn named(path: &Path) -> String {
-    path.strip_prefix(root().join("npm")).unwrap_or(path).display().to_string()
+/// How tools name a source: its path from the package.
+fn named(package: &str, path: &Path) -> String {
+    path.strip_prefix(root().join(package)).unwrap_or(path).display().to_string()
 }
 
 fn node_tests(folder: &str) -> Result<Counts> {

@@ -2,6 +2,9 @@
 import * as Comlink from 'comlink';
 
 import type { Engine } from './contract';
+import { carryProblems } from './problem';
+
+carryProblems();
 
 const worker = new Worker(new URL('../worker/main.ts', import.meta.url), {
   type: 'module',

@@ -309,8 +309,11 @@ export interface Engine {
   deleteStored(name: string): Promise<void>;
   /** Closes the open map and opens another. A picture re-saved by another tool is made a map again in this browser. */
   open(source: Source, onProgress?: OnProgress): Promise<OpenMap>;
-  /** A new, empty map kept in this browser (in memory where it keeps nothing). A taken name gets a number. */
-  create(name: string): Promise<OpenMap>;
+  /**
+   * A new, empty map kept in this browser (in memory where it keeps nothing). A taken name gets a number.
+   * The picture's width depends on the bytes it is going to hold, where that is known.
+   */
+  create(name: string, expectedBytes?: number): Promise<OpenMap>;
   /** Copies the open map into this browser, where it can be changed, and opens the copy. */
   editCopy(name: string, onProgress?: OnProgress): Promise<OpenMap>;
   close(): Promise<void>;

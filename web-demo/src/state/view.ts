@@ -1,7 +1,7 @@
 /** How the visitor looks at the map: where, at what, in which colours. */
 import { computed, signal } from '@preact/signals';
 
-import type { Layer, Theme } from '../engine/contract';
+import type { Comparison, Layer, Theme } from '../engine/contract';
 
 export interface Camera {
   /** Plane pixels in the middle of the screen. */
@@ -59,3 +59,6 @@ export function chooseTheme(choice: Theme | null): void {
     // Where nothing may be kept, the choice holds for this visit.
   }
 }
+
+/** What was compared last; the layer `changes` paints it. */
+export const comparison = signal<Comparison | null>(null);

@@ -1,0 +1,165 @@
+// A Chromium for a file of tests, and tests that are a visit to the explorer: each on an origin of
+// its own, so that nothing kept by one is seen by another. A visit fails on any error of the page.
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+import { PAGE, serve } from './server.mjs';
+
+/** Where pictures of failures and figures go. */
+export const WEB =
+  process.env.AETHERFLOW_WEB ?? fileURLToPath(new URL('../../../target/web', import.meta.url));
+
+/** Milliseconds until something that should be on the page is missed; two slow cores run all of it. */
+export const PATIENCE = 15_000;
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-search-engine-choice-screen',
+  '--hide-scrollbars',
+];
+
+function program() {
+  const named = process.env.AETHERFLOW_CHROMIUM;
+  const known = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+  const found = named ?? known.find((candidate) => existsSync(candidate));
+  assert.ok(found, 'there is no Chromium: install one, or name it in AETHERFLOW_CHROMIUM');
+  return found;
+}
+
+/** A folder that goes away when the tests of this file are over. */
+export function temporary() {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'aetherflow-web-'));
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return folder;
+}
+
+/** A browser with a fresh profile. */
+export async function launch(options = {}) {
+  const profile = mkdtempSync(path.join(os.tmpdir(), 'aetherflow-profile-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: program(),
+    headless: true,
+    args: FLAGS,
+    viewport: { width: 1280, height: 800 },
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+    acceptDownloads: true,
+    serviceWorkers: 'block',
+    ...options,
+  });
+  context.setDefaultTimeout(PATIENCE);
+  return {
+    context,
+    async close() {
+      await context.close();
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+let shared;
+after(() => shared?.then((browser) => browser.close()));
+
+/**
+ * A test that visits the explorer.
+ *
+ * @param options.folders more folders to serve, by path
+ * @param options.server options of {@link serve}
+ * @param options.browser options of {@link launch}, for a browser of its own
+ * @param options.viewport, options.colorScheme, options.reducedMotion as playwright names them
+ * @param options.allow patterns of console errors that belong to the story
+ * @param options.start false: the page is not opened yet
+ * @param body gets { page, server, context, t, errors }
+ */
+export function visit(name, options, body) {
+  test(name, { timeout: options.timeout ?? 120_000 }, async (t) => {
+    const server = await serve({ '/': PAGE, ...options.folders }, options.server);
+    shared ??= options.browser ? undefined : launch();
+    const browser = await (options.browser ? launch(options.browser) : shared);
+    const page = await browser.context.newPage();
+    const errors = watch(page, options.allow ?? []);
+    try {
+      if (options.viewport) await page.setViewportSize(options.viewport);
+      await page.emulateMedia({
+        colorScheme: options.colorScheme ?? 'dark',
+        reducedMotion: options.reducedMotion ?? 'reduce',
+      });
+      if (options.start !== false) await arrive(page, server.origin);
+      await body({ page, server, context: browser.context, t, errors });
+      assert.deepEqual(errors, [], 'the page told of errors');
+    } catch (error) {
+      await keepPicture(page, name);
+      if (errors.length > 0) t.diagnostic(`errors of the page: ${errors.join('\n')}`);
+      throw error;
+    } finally {
+      await page.close();
+      if (options.browser) await browser.close();
+      await server.stop();
+    }
+  });
+}
+
+/** Opens the page and waits until the engine is there. */
+export async function arrive(page, address) {
+  await page.goto(address);
+  await page.getByRole('main').first().waitFor();
+}
+
+/** Collects what goes wrong in page and workers. */
+export function watch(page, allow = []) {
+  const errors = [];
+  const add = (text) => {
+    if (!allow.some((pattern) => pattern.test(text))) errors.push(text);
+  };
+  page.on('pageerror', (error) => add(`uncaught: ${error.stack ?? error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error') add(`${message.text()} (${message.location().url})`);
+  });
+  page.on('crash', () => add('the page crashed'));
+  return errors;
+}
+
+async function keepPicture(page, name) {
+  const folder = path.join(WEB, 'failures');
+  mkdirSync(folder, { recursive: true });
+  const file = path.join(folder, `${name.replace(/\W+/g, '-').toLowerCase()}.png`);
+  await page
+    .screenshot({ path: file })
+    .then(() => console.log(`    a picture of the failure: ${file}`))
+    .catch(() => {});
+}
+
+/** Drops files and folders of this machine onto the page, as a file manager does. */
+export async function drop(page, paths, at) {
+  const session = await page.context().newCDPSession(page);
+  const size = page.viewportSize();
+  const { x, y } = at ?? { x: size.width / 2, y: size.height / 2 };
+  const data = { items: [], files: [paths].flat(), dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop']) {
+    await session.send('Input.dispatchDragEvent', { type, x, y, data });
+  }
+  await session.detach();
+}
+
+/** Takes a download to its end; returns the path of the file. */
+export async function download(page, folder, action) {
+  const [started] = await Promise.all([
+    page.waitForEvent('download', { timeout: 60_000 }),
+    action(),
+  ]);
+  const file = path.join(folder, started.suggestedFilename());
+  await started.saveAs(file);
+  return file;
+}

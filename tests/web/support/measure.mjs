@@ -1,0 +1,122 @@
+// What a page costs: memory of page and worker, the time between frames.
+import { readFileSync } from 'node:fs';
+
+/**
+ * Watches memory from now on: script heaps, buffers and wasm memory of the page and its workers, and
+ * what the process has resident.
+ *
+ * @returns a function that ends it and tells the peaks, in bytes
+ */
+export async function watchMemory(page) {
+  const session = await page.context().newCDPSession(page);
+  const waiting = new Map();
+  const workers = new Set();
+  let last = 0;
+  session.on('Target.receivedMessageFromTarget', ({ message }) => {
+    const { id, result } = JSON.parse(message);
+    waiting.get(id)?.(result);
+    waiting.delete(id);
+  });
+  session.on('Target.attachedToTarget', ({ sessionId, targetInfo }) => {
+    if (targetInfo.type === 'worker') workers.add(sessionId);
+  });
+  session.on('Target.detachedFromTarget', ({ sessionId }) => workers.delete(sessionId));
+  await session.send('Target.setAutoAttach', {
+    autoAttach: true,
+    waitForDebuggerOnStart: false,
+    flatten: false,
+  });
+  const ask = (sessionId) =>
+    new Promise((resolve) => {
+      const id = ++last;
+      // A worker that is busy answers late, one that has ended never.
+      const timer = setTimeout(() => resolve(undefined), 3000);
+      waiting.set(id, (result) => {
+        clearTimeout(timer);
+        resolve(result);
+      });
+      const message = JSON.stringify({ id, method: 'Runtime.getHeapUsage' });
+      session.send('Target.sendMessageToTarget', { sessionId, message }).catch(() => {});
+    });
+  const pid = await renderer(page);
+  let ended = false;
+  const peaks = { heap: 0, resident: 0 };
+  const known = new Map();
+  const watching = (async () => {
+    while (!ended) {
+      const parts = [['page', session.send('Runtime.getHeapUsage')]];
+      for (const worker of workers) parts.push([worker, ask(worker)]);
+      for (const [name, reply] of parts) {
+        const usage = await reply;
+        if (usage) known.set(name, usage.usedSize + usage.backingStorageSize);
+      }
+      const sum = [...known.values()].reduce((total, bytes) => total + bytes, 0);
+      peaks.heap = Math.max(peaks.heap, sum);
+      peaks.resident = Math.max(peaks.resident, resident(pid));
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+  })();
+  return async () => {
+    ended = true;
+    await watching;
+    await session.detach();
+    return peaks;
+  };
+}
+
+/** The process that shows the page: the one whose processor time grows while the page is kept busy. */
+async function renderer(page) {
+  const browser = await page.context().browser().newBrowserCDPSession();
+  const times = async () => {
+    const { processInfo } = await browser.send('SystemInfo.getProcessInfo');
+    return new Map(
+      processInfo.filter(({ type }) => type === 'renderer').map(({ id, cpuTime }) => [id, cpuTime]),
+    );
+  };
+  const before = await times();
+  await page.evaluate(() => {
+    const end = performance.now() + 300;
+    while (performance.now() < end);
+  });
+  const after = await times();
+  await browser.detach();
+  const grown = [...after].map(([id, time]) => [time - (before.get(id) ?? 0), id]);
+  return grown.sort(([a], [b]) => b - a)[0]?.[1];
+}
+
+/** Resident bytes of a process, where the system tells (Linux). */
+function resident(pid) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** Times between frames while something is done, in milliseconds. */
+export async function frames(page, action) {
+  await page.evaluate(() => {
+    window.frameTimes = [];
+    let before = performance.now();
+    const next = (now) => {
+      window.frameTimes.push(now - before);
+      before = now;
+      window.frameRequest = requestAnimationFrame(next);
+    };
+    window.frameRequest = requestAnimationFrame((now) => {
+      before = now;
+      window.frameRequest = requestAnimationFrame(next);
+    });
+  });
+  await action();
+  const times = await page.evaluate(() => {
+    cancelAnimationFrame(window.frameRequest);
+    return window.frameTimes;
+  });
+  times.sort((a, b) => a - b);
+  const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
+  return { count: times.length, median: at(0.5), p95: at(0.95), longest: times.at(-1) ?? 0 };
+}
+
+export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;

@@ -1,0 +1,19 @@
+/** An error where it happened: what, where exactly, and what can be done. */
+import type { Problem } from '../engine/contract';
+import { number, shown } from '../state/text';
+
+export function ProblemBox({ problem }: { problem: Problem }) {
+  const { message, advice, path, offset, cluster } = problem;
+  const where = [
+    path === undefined ? '' : shown(path),
+    offset === undefined ? '' : `byte ${number(offset)}`,
+    cluster === undefined ? '' : `cluster ${number(cluster)}`,
+  ].filter((part) => part !== '');
+  return (
+    <div class="box warn" role="alert">
+      <strong>{message}</strong>
+      {where.length > 0 && <p class="soft">{where.join(', ')}</p>}
+      {advice !== undefined && <p>{advice}</p>}
+    </div>
+  );
+}

@@ -1,0 +1,32 @@
+/** Texts that have been changed and not saved. They wait here when the visitor looks at something else. */
+import { signal } from '@preact/signals';
+
+import { confirm } from './dialogs';
+import { shown } from './text';
+
+export const drafts = signal<ReadonlyMap<string, string>>(new Map());
+
+export function keepDraft(path: string, text: string | undefined): void {
+  const next = new Map(drafts.value);
+  if (text === undefined) next.delete(path);
+  else next.set(path, text);
+  drafts.value = next;
+}
+
+/** Whether the map may be left although texts are not saved. */
+export async function mayLeave(): Promise<boolean> {
+  const paths = [...drafts.value.keys()];
+  if (paths.length === 0) return true;
+  const yes = await confirm({
+    title: 'Leave without saving?',
+    text: `What you changed in ${paths.map(shown).join(', ')} is not saved and would be lost.`,
+    action: 'Discard the changes',
+    danger: true,
+  });
+  if (yes) drafts.value = new Map();
+  return yes;
+}
+
+addEventListener('beforeunload', (event) => {
+  if (drafts.value.size > 0) event.preventDefault();
+});

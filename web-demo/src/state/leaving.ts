@@ -1,0 +1,57 @@
+/** Closing a map, and going on in a copy of it. */
+import { callback, engine } from '../engine/client';
+import { ask, confirm } from './dialogs';
+import { mayLeave } from './drafts';
+import { mapName } from './importing';
+import { closeMap, openMap, show } from './map';
+import { complain } from './notices';
+import { shown } from './text';
+import { report } from './verify';
+import { comparison } from './view';
+import { leftTab, overlay } from './window';
+
+export async function leave(): Promise<void> {
+  const map = openMap.value;
+  if (map === null || !(await mayLeave())) return;
+  if (map.writable && !map.kept) {
+    const yes = await confirm({
+      title: `Close ${shown(map.title)}?`,
+      text: 'This map is only in memory and would be gone. Download it first to have it again.',
+      action: 'Close it',
+      danger: true,
+    });
+    if (!yes) return;
+  }
+  forget();
+  try {
+    await closeMap();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** What was said about the map before. */
+function forget(): void {
+  report.value = null;
+  comparison.value = null;
+  leftTab.value = 'files';
+  overlay.value = null;
+}
+
+export async function editCopy(): Promise<void> {
+  const map = openMap.value;
+  if (map === null) return;
+  const answer = await ask({
+    title: 'Edit a copy',
+    text: 'The whole map is copied into this browser, where you can change it. The original stays as it is.',
+    label: 'Name of the copy',
+    value: mapName(map.title),
+    action: 'Copy and open',
+    check: (name) => (name.trim() === '' ? 'A name is needed.' : undefined),
+  });
+  if (answer === null) return;
+  forget();
+  await show(`Copying ${shown(map.title)}`, (onProgress) =>
+    engine.editCopy(answer.value.trim(), callback(onProgress)),
+  );
+}

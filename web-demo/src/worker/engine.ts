@@ -1,0 +1,345 @@
+/** The engine: what the page can ask for, put together from its parts. */
+import * as Comlink from 'comlink';
+
+import wasmUrl from 'aetherflow-wasm/aetherflow_bg.wasm?url';
+import type {
+  Engine,
+  EngineEvent,
+  OnProgress,
+  OpenMap,
+  Recording,
+  Source,
+  TileRequest,
+} from '../engine/contract';
+import { init, version } from './engine-types';
+import { exportPath } from './export';
+import * as files from './files';
+import { importFiles } from './import';
+import { createMap, openSource, type Opened } from './open';
+import { Turns } from './pace';
+import { explain, explainFully, nothingOpen, problem } from './problems';
+import { copyMap, save } from './save';
+import { scratch, verify } from './scratch';
+import type { Session } from './session';
+import * as snapshots from './snapshots';
+import { Keeper } from './storage/keeper';
+
+/** Makes every failure a problem in words. */
+function guarded<A extends unknown[], R>(
+  call: (...args: A) => Promise<R>,
+): (...args: A) => Promise<R> {
+  return async (...args) => {
+    try {
+      return await call(...args);
+    } catch (error) {
+      throw await explainFully(error);
+    }
+  };
+}
+
+type Calls = Record<string, (...args: never[]) => Promise<unknown>>;
+
+export function createEngine(): Engine {
+  const engine = new Worker();
+  const methods: Calls = {};
+  const prototype = Worker.prototype as unknown as Calls;
+  for (const name of Object.getOwnPropertyNames(prototype)) {
+    const method = prototype[name];
+    if (name !== 'constructor' && method !== undefined) {
+      methods[name] = guarded(method.bind(engine) as (...args: unknown[]) => Promise<unknown>);
+    }
+  }
+  return methods as unknown as Engine;
+}
+
+class Worker implements Engine {
+  #keeper: Promise<Keeper> | undefined;
+  #listener: ((event: EngineEvent) => void) | undefined;
+  #started: ReturnType<Engine['start']> | undefined;
+  #open: Opened | undefined;
+  /** Opening and closing, one after another. */
+  readonly #turns = new Turns();
+
+  readonly #tell = (event: EngineEvent): void => {
+    // Across threads this is a promise, which fails when the page has gone.
+    const told = this.#listener?.(event) as unknown;
+    if (told instanceof Promise) told.catch(() => undefined);
+  };
+
+  get #files(): Promise<Keeper> {
+    return (this.#keeper ??= Keeper.start());
+  }
+
+  get #now(): Opened {
+    if (this.#open === undefined) throw nothingOpen();
+    return this.#open;
+  }
+
+  get #session(): Session {
+    return this.#now.session;
+  }
+
+  /** The open map, for changing what the visitor sees of it. */
+  get #changeable(): Opened {
+    const open = this.#now;
+    open.session.checkPresent();
+    return open;
+  }
+
+  // ---- starting, opening and closing
+
+  async start() {
+    this.#started ??= this.#load();
+    return this.#started;
+  }
+
+  async #load() {
+    try {
+      await init({ module_or_path: new URL(wasmUrl, import.meta.url) });
+    } catch (error) {
+      this.#started = undefined;
+      throw problem(
+        'EIO',
+        'no-engine',
+        'The engine could not be loaded.',
+        'Check the connection and reload the page; the browser must be able to run WebAssembly with SIMD.',
+        error,
+      );
+    }
+    return version();
+  }
+
+  listen(listener: (event: EngineEvent) => void): Promise<void> {
+    this.#listener = listener;
+    return Promise.resolve();
+  }
+
+  async keeping() {
+    return (await this.#files).keeping();
+  }
+
+  async storedMaps() {
+    return (await this.#files).list();
+  }
+
+  async deleteStored(name: string): Promise<void> {
+    const keeper = await this.#files;
+    await this.#turns.take(async () => {
+      const open = this.#open?.session.backing;
+      if (open?.kind === 'stored' && open.address === name) await this.#close();
+      await keeper.delete(name);
+    });
+  }
+
+  open(source: Source, onProgress?: OnProgress): Promise<OpenMap> {
+    return this.#turns.take(async () => {
+      await this.start();
+      const open = this.#open?.session;
+      if (
+        source.kind === 'stored' &&
+        open?.backing.kind === 'stored' &&
+        open.backing.address === source.name
+      ) {
+        // Its files are held by this very worker.
+        await open.sync();
+        return open.describe();
+      }
+      const opened = await openSource(source, await this.#files, this.#tell, onProgress);
+      return this.#replaceBy(opened);
+    });
+  }
+
+  create(name: string, expectedBytes = 0): Promise<OpenMap> {
+    return this.#turns.take(async () => {
+      await this.start();
+      return this.#replaceBy(await createMap(name, expectedBytes, await this.#files, this.#tell));
+    });
+  }
+
+  editCopy(name: string, onProgress?: OnProgress): Promise<OpenMap> {
+    return this.#turns.take(async () => {
+      const keeper = await this.#files;
+      const backing = await copyMap(this.#session, keeper, name, onProgress);
+      const source: Source = { kind: 'stored', name: backing.address };
+      return this.#replaceBy(await openSource(source, keeper, this.#tell, undefined, backing));
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#turns.take(() => this.#close());
+  }
+
+  async #replaceBy(opened: Opened): Promise<OpenMap> {
+    try {
+      await this.#close();
+    } catch (error) {
+      // The other map is open all the same; the next time this one is opened, its log recovers it.
+      this.#tell({ type: 'failed', problem: explain(error).plain() });
+    }
+    this.#open = opened;
+    opened.begin();
+    return opened.session.describe();
+  }
+
+  async #close(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.session.close();
+  }
+
+  // ---- the map as a whole
+
+  async info() {
+    return this.#session.reading(({ raw }) => raw.info(), this.#session.head);
+  }
+
+  async verify(deep: boolean, onProgress?: OnProgress) {
+    const { session, plane } = this.#now;
+    return verify(session, plane, deep, onProgress);
+  }
+
+  async save(form: 'live' | 'packed', onProgress?: OnProgress) {
+    return save(this.#session, await this.#files, form, onProgress);
+  }
+
+  async sync() {
+    await this.#open?.session.sync();
+  }
+
+  // ---- the plane
+
+  async tile(request: TileRequest) {
+    const tile = await this.#now.plane.tile(request);
+    return Comlink.transfer(tile, [tile.bitmap]);
+  }
+
+  async overlayTile(...[overlay, request]: Parameters<Engine['overlayTile']>) {
+    const bitmap = await this.#now.plane.overlay(overlay, request);
+    return bitmap && Comlink.transfer(bitmap, [bitmap]);
+  }
+
+  async legend(...[layer, theme]: Parameters<Engine['legend']>) {
+    return this.#now.plane.legend(layer, theme);
+  }
+
+  async hit(x: number, y: number) {
+    return this.#now.plane.hit(x, y);
+  }
+
+  async pixels(x: number, y: number, width: number, height: number) {
+    return this.#now.plane.pixels(x, y, width, height);
+  }
+
+  async mark(path: string | null) {
+    await this.#now.plane.mark(path);
+  }
+
+  async readIndex() {
+    this.#now.plane.readIndex();
+    return Promise.resolve();
+  }
+
+  // ---- files
+
+  async list(path: string) {
+    return files.list(this.#session, path);
+  }
+
+  async details(path: string) {
+    return files.details(this.#session, path);
+  }
+
+  async read(path: string, offset: number, length: number) {
+    const { session, heat } = this.#now;
+    const bytes = await files.read(session, path, offset, length);
+    heat.noted(path, offset, bytes.length);
+    return Comlink.transfer(bytes, [bytes.buffer]);
+  }
+
+  async search(text: string, limit: number) {
+    return files.search(this.#session, text, limit);
+  }
+
+  async write(path: string, bytes: Uint8Array) {
+    await files.write(this.#changeable.session, path, bytes);
+  }
+
+  async makeDirectory(path: string) {
+    await files.makeDirectory(this.#changeable.session, path);
+  }
+
+  async rename(from: string, to: string) {
+    await files.rename(this.#changeable.session, from, to);
+  }
+
+  async remove(path: string) {
+    await files.remove(this.#changeable.session, path);
+  }
+
+  async import(...[directory, feed, onProgress]: Parameters<Engine['import']>) {
+    return importFiles(this.#changeable.session, directory, feed, onProgress);
+  }
+
+  async export(path: string, onProgress?: OnProgress) {
+    return exportPath(this.#session, await this.#files, path, onProgress);
+  }
+
+  async place(path: string, distance: number) {
+    await this.#changeable.plane.place(path, distance);
+  }
+
+  async unplace(path: string) {
+    await this.#changeable.plane.place(path, undefined);
+  }
+
+  // ---- snapshots
+
+  async snapshots() {
+    return snapshots.snapshots(this.#session);
+  }
+
+  async createSnapshot(name: string, note: string) {
+    return snapshots.createSnapshot(this.#session, name, note);
+  }
+
+  async deleteSnapshot(name: string) {
+    await snapshots.deleteSnapshot(this.#session, name);
+  }
+
+  async rollBack(name: string) {
+    return snapshots.rollBack(this.#session, name);
+  }
+
+  async view(snapshot: string | null) {
+    await this.#session.show(snapshot);
+  }
+
+  async compare(before: string | null, after: string | null) {
+    return this.#now.plane.compare(before, after);
+  }
+
+  // ---- heat
+
+  async startRecording() {
+    this.#now.heat.startRecording();
+    return Promise.resolve();
+  }
+
+  async stopRecording() {
+    return Promise.resolve(this.#now.heat.stopRecording());
+  }
+
+  async replay(recording: Recording, speed: number, onProgress?: OnProgress) {
+    await this.#now.heat.replay(recording, speed, onProgress);
+  }
+
+  async stopReplay() {
+    this.#open?.heat.stopReplay();
+    return Promise.resolve();
+  }
+
+  async scratch(points: [number, number][], radius: number) {
+    const { session, plane } = this.#changeable;
+    return scratch(session, plane, points, radius);
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * Files on their way in. The page reads the drop and hands over batches; here they are streamed
+ * into the map in pieces, so that no file is ever in memory as a whole.
+ *
+ * Small files are read a few ahead, several at once: asking the browser for a file costs a round
+ * trip between processes, and meanwhile others are written. A file that fails is reported and the rest goes on.
+ */
+import type { FileFeed, ImportReport, IncomingFile, OnProgress } from '../engine/contract';
+import { tidyPath } from './files';
+import { PIECE, TYPE, type Gate } from './gate';
+import { encodeName } from './names';
+import { Pace } from './pace';
+import { explain } from './problems';
+import { Reporter } from './progress';
+import type { Session } from './session';
+
+/** Files whose first piece is read ahead, and their bytes. */
+const AHEAD_FILES = 256;
+const AHEAD_BYTES = 8 << 20;
+/** Small files that are read together, and their bytes. */
+const GROUP_FILES = 64;
+const GROUP_BYTES = 256 << 10;
+/** Failures that are told one by one. */
+const FAILURES = 1000;
+
+const O_CREAT_TRUNC_WRONLY_NOFOLLOW = 0o401101;
+const MODIFIED = 16;
+
+interface Incoming extends IncomingFile {
+  /** The file's beginning, on its way; `undefined` for a directory. */
+  first: Promise<Uint8Array> | undefined;
+}
+
+export async function importFiles(
+  session: Session,
+  directory: string,
+  feed: FileFeed,
+  onProgress: OnProgress | undefined,
+): Promise<ImportReport> {
+  const report: ImportReport = { files: 0, directories: 0, bytes: 0, failed: [] };
+  const reporter = new Reporter(onProgress);
+  const pace = new Pace();
+  const arriving = new Arriving(feed);
+  const folders = new Folders(session, tidyPath(directory));
+  for (let next = await arriving.next(); next !== undefined; next = await arriving.next()) {
+    const { path, file, first } = next;
+    try {
+      const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+      const name = parts.pop();
+      if (name === undefined) continue;
+      if (file === undefined || first === undefined) {
+        await folders.make([...parts, name]);
+      } else {
+        const parent = await folders.make(parts);
+        reporter.tell(report.bytes, arriving.total, path);
+        await store(session, parent, name, file, await first, (bytes) => {
+          report.bytes += bytes;
+          reporter.tell(report.bytes, arriving.total, path);
+        });
+        report.files += 1;
+      }
+    } catch (error) {
+      const { code, reason, message } = explain(error);
+      // What the map itself suffers from, every other file would too.
+      if (code === 'ABORTED' || ['no-space', 'poisoned', 'read-only'].includes(reason)) throw error;
+      if (report.failed.length < FAILURES) report.failed.push({ path, message });
+    }
+    await pace.step();
+  }
+  report.directories = folders.made;
+  await session.sync();
+  reporter.end(report.bytes, report.bytes);
+  return report;
+}
+
+/** The feed, read a little ahead. */
+class Arriving {
+  readonly #feed: FileFeed;
+  readonly #ready: Incoming[] = [];
+  #batch: IncomingFile[] = [];
+  #bytes = 0;
+  #ended = false;
+  #sum = 0;
+
+  constructor(feed: FileFeed) {
+    this.#feed = feed;
+  }
+
+  /** Bytes of all files, 0 until the end of the feed is known. */
+  get total(): number {
+    return this.#ended ? this.#sum : 0;
+  }
+
+  async next(): Promise<Incoming | undefined> {
+    // A new group only when there is room for a whole one.
+    while (this.#ready.length < AHEAD_FILES && this.#bytes < AHEAD_BYTES) {
+      if (this.#batch.length > 0) this.#begin();
+      else if (this.#ended || this.#ready.length > GROUP_FILES) break;
+      else await this.#pull();
+    }
+    const next = this.#ready.shift();
+    this.#bytes -= Math.min(PIECE, next?.file?.size ?? 0);
+    return next;
+  }
+
+  async #pull(): Promise<void> {
+    // From its end, so that taking one is cheap however large the batch.
+    this.#batch = (await this.#feed.next()).reverse();
+    if (this.#batch.length === 0) this.#ended = true;
+    for (const { file } of this.#batch) this.#sum += file?.size ?? 0;
+  }
+
+  /** Begins to read the next file, or the next few small ones together. */
+  #begin(): void {
+    const group: Incoming[] = [];
+    const files: File[] = [];
+    let bytes = 0;
+    for (let next = this.#batch.at(-1); next !== undefined; next = this.#batch.at(-1)) {
+      const size = next.file?.size ?? 0;
+      if (group.length > 0 && (files.length === GROUP_FILES || bytes + size > GROUP_BYTES)) break;
+      this.#batch.pop();
+      group.push({ ...next, first: undefined });
+      bytes += size;
+      if (next.file !== undefined) files.push(next.file);
+      if (size > GROUP_BYTES) break;
+    }
+    const firsts = firstPieces(files);
+    for (const incoming of group) {
+      if (incoming.file !== undefined) incoming.first = firsts.shift();
+      this.#bytes += Math.min(PIECE, incoming.file?.size ?? 0);
+      this.#ready.push(incoming);
+    }
+  }
+}
+
+/**
+ * The beginnings of some files. Small ones are read as one: asking for each by itself takes
+ * several times as long as storing it.
+ */
+function firstPieces(files: File[]): Promise<Uint8Array>[] {
+  const one = (file: File): Promise<Uint8Array> =>
+    (file.size > PIECE ? file.slice(0, PIECE) : file)
+      .arrayBuffer()
+      .then((bytes) => new Uint8Array(bytes));
+  const together = files.length > 1 ? new Blob(files).arrayBuffer() : undefined;
+  let at = 0;
+  return files.map((file) => {
+    const from = at;
+    at += file.size;
+    // One that cannot be read fails all; then each is asked for by itself.
+    const first =
+      together === undefined
+        ? one(file)
+        : together.then(
+            (bytes) => new Uint8Array(bytes, from, file.size),
+            () => one(file),
+          );
+    // Told when its turn comes.
+    first.catch(() => undefined);
+    return first;
+  });
+}
+
+/** Directories by path, made when they are missing. */
+class Folders {
+  readonly #session: Session;
+  readonly #root: string;
+  readonly #known = new Map<string, number>();
+  made = 0;
+
+  constructor(session: Session, root: string) {
+    this.#session = session;
+    this.#root = root;
+  }
+
+  /** The inode of a directory below the root. */
+  async make(parts: string[]): Promise<number> {
+    const key = parts.join('/');
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const ino = await this.#session.changing('files', ({ gate }) => {
+      let at = this.#root === '/' ? gate.root : gate.resolve(this.#root);
+      for (const part of parts) at = this.#enter(gate, at, part);
+      return at;
+    });
+    this.#known.set(key, ino);
+    return ino;
+  }
+
+  #enter(gate: Gate, parent: number, name: string): number {
+    const there = gate.lookup(parent, name);
+    if (there !== 0) {
+      gate.raw.readdir(there, 0, 1);
+      return there;
+    }
+    const made = gate.raw.mkdir(parent, gate.put(name), 0o755, 0, 0);
+    this.made += 1;
+    return made;
+  }
+}
+
+/** Streams one file in; `wrote` is told of each piece. */
+async function store(
+  session: Session,
+  parent: number,
+  name: string,
+  file: File,
+  first: Uint8Array,
+  wrote: (bytes: number) => void,
+): Promise<void> {
+  const encoded = encodeName(name);
+  const whole = first.length >= file.size;
+  const ino = await session.changing('files', ({ gate }) => {
+    const opened = open(gate, parent, encoded);
+    try {
+      gate.write(opened, 0, first);
+      if (whole) finish(gate, opened, file);
+    } catch (error) {
+      gate.raw.release(opened);
+      throw error;
+    }
+    return opened;
+  });
+  wrote(first.length);
+  if (whole) return;
+  try {
+    let ahead = piece(file, first.length);
+    for (let at = first.length; at < file.size;) {
+      const bytes = new Uint8Array(await ahead);
+      if (bytes.length === 0) break;
+      const next = at + bytes.length;
+      ahead = piece(file, next);
+      await session.changing('files', ({ gate }) => {
+        gate.write(ino, at, bytes);
+      });
+      wrote(bytes.length);
+      at = next;
+    }
+    await session.changing('files', ({ gate }) => {
+      finish(gate, ino, file);
+    });
+  } catch (error) {
+    if (!session.closed) await withdraw(session, parent, encoded, ino);
+    throw error;
+  }
+}
+
+function piece(file: File, at: number): Promise<ArrayBuffer> {
+  const bytes = file.slice(at, at + PIECE).arrayBuffer();
+  bytes.catch(() => undefined);
+  return bytes;
+}
+
+/** Opens a file for its new contents; what is in the way and no directory makes room. */
+function open(gate: Gate, parent: number, name: Uint8Array): number {
+  const { raw } = gate;
+  const there = gate.lookup(parent, name);
+  if (there !== 0) {
+    const type = gate.stat(there).mode >> 12;
+    if (type !== TYPE.file && type !== TYPE.directory) raw.unlink(parent, gate.put(name));
+  }
+  return raw.openFile(gate.put(name), parent, O_CREAT_TRUNC_WRONLY_NOFOLLOW, 0o644, 0, 0);
+}
+
+/** The times of the original, and the end of writing. */
+function finish({ raw }: Gate, ino: number, file: File): void {
+  const seconds = Math.floor(file.lastModified / 1000);
+  const nanoseconds = (file.lastModified - seconds * 1000) * 1e6;
+  raw.setattr(ino, MODIFIED, 0, 0, 0, 0, 0, seconds, nanoseconds);
+  raw.release(ino);
+}
+
+/** Takes a file that could not be read to its end out again: half of it would look like all. */
+async function withdraw(
+  session: Session,
+  parent: number,
+  name: Uint8Array,
+  ino: number,
+): Promise<void> {
+  try {
+    await session.changing('files', ({ gate, raw }) => {
+      raw.unlink(parent, gate.put(name));
+      raw.release(ino);
+    });
+  } catch {
+    // The first failure is what is told.
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Tiles on demand: the newest request first, since the visitor has moved on from older ones, and
+ * each tile painted once however often it is asked for.
+ *
+ * For a remote map several are looked at together, so that what they lack is fetched in parallel.
+ */
+import type { Tile, TileRequest } from '../engine/contract';
+import { breathe } from './pace';
+import { aborted } from './problems';
+import type { Session } from './session';
+import type { View } from './view';
+
+/** Tiles of a remote map that fetch together. */
+const TOGETHER = 12;
+/** Requests that are waiting at most; the oldest are given up, the page has long left them. */
+const WAITING = 600;
+/** A tile that needs more pages of the table than this is painted with what is known. */
+const FAR = 96;
+/** Fetching for a tile goes on for at most this many rounds. */
+const ROUNDS = 24;
+
+interface Waiter {
+  resolve: (tile: Tile) => void;
+  reject: (error: unknown) => void;
+}
+
+interface Job {
+  key: string;
+  view: View;
+  request: TileRequest;
+  waiters: Waiter[];
+}
+
+export class TileQueue {
+  readonly #session: Session;
+  /** Which view a layer shows. */
+  readonly #viewOf: (request: TileRequest) => View;
+  readonly #jobs: Job[] = [];
+  #working = false;
+  /** Whether a visitor asked to read all of a remote map's table. */
+  all = false;
+
+  constructor(session: Session, viewOf: (request: TileRequest) => View) {
+    this.#session = session;
+    this.#viewOf = viewOf;
+  }
+
+  request(request: TileRequest): Promise<Tile> {
+    const view = this.#viewOf(request);
+    const { layer, theme, zoom, column, row, size } = request;
+    const key = `${view.name ?? ''}\0${layer} ${theme} ${zoom} ${column} ${row} ${size}`;
+    return new Promise((resolve, reject) => {
+      const at = this.#jobs.findIndex((job) => job.key === key && job.view === view);
+      const job = this.#jobs[at] ?? { key, view, request, waiters: [] };
+      if (at >= 0) this.#jobs.splice(at, 1);
+      job.waiters.push({ resolve, reject });
+      this.#jobs.push(job);
+      const oldest = this.#jobs.length > WAITING ? this.#jobs.shift() : undefined;
+      for (const waiter of oldest?.waiters ?? []) waiter.reject(aborted('Newer tiles came first.'));
+      if (!this.#working) void this.#work();
+    });
+  }
+
+  /** Gives up everything that waits. */
+  clear(): void {
+    for (const { waiters } of this.#jobs.splice(0)) {
+      for (const { reject } of waiters) reject(aborted());
+    }
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    const remote = this.#session.backing.remote !== undefined;
+    try {
+      // Requests that arrive together are all here before the first is chosen.
+      await breathe();
+      while (this.#jobs.length > 0) {
+        const batch = this.#jobs.splice(-(remote ? TOGETHER : 1)).reverse();
+        if (remote) await this.#fetch(batch);
+        for (const job of batch) await this.#finish(job);
+        await breathe();
+      }
+    } finally {
+      this.#working = false;
+    }
+  }
+
+  async #finish(job: Job): Promise<void> {
+    const { view, request, waiters } = job;
+    try {
+      this.#session.check(view);
+      const known = this.#isFar(view, request);
+      const image = await this.#session.reading(() => paint(view, request, known), view);
+      const partial = view.plane.partial;
+      for (const waiter of waiters) {
+        waiter.resolve({ bitmap: await bitmapOf(image), partial });
+      }
+    } catch (error) {
+      for (const waiter of waiters) waiter.reject(error);
+    }
+  }
+
+  /** Whether a tile shows so much of a remote map that it is not fetched for it. */
+  #isFar(view: View, { zoom, column, row, size }: TileRequest): boolean {
+    if (this.all || this.#session.backing.remote === undefined) return false;
+    return view.plane.prefetch(zoom, column, row, size, 0) > FAR;
+  }
+
+  /** Fetches the pages of the table that a batch lacks. */
+  async #fetch(batch: Job[]): Promise<void> {
+    const session = this.#session;
+    const { remote } = session.backing;
+    for (let round = 0; remote !== undefined && round < ROUNDS; round += 1) {
+      let lacking = false;
+      for (const { view, request } of batch) {
+        if (session.closed || view.closed) return;
+        if (this.#isFar(view, request)) continue;
+        const { zoom, column, row, size } = request;
+        remote.collect();
+        try {
+          view.plane.prefetch(zoom, column, row, size, FAR);
+        } catch {
+          // Told when the tile is painted.
+        } finally {
+          lacking = remote.settle() || lacking;
+        }
+      }
+      if (!lacking) return;
+      try {
+        await remote.fetchMissing();
+      } catch {
+        return;
+      }
+    }
+  }
+}
+
+function paint({ plane }: View, request: TileRequest, known: boolean): ImageData {
+  const { layer, theme, zoom, column, row, size } = request;
+  return imageAt(plane.memory, plane.paint(layer, theme, zoom, column, row, size, known), size);
+}
+
+/** A copy of an image in wasm memory, where the next call paints over it. */
+export function imageAt(memory: WebAssembly.Memory, address: number, size: number): ImageData {
+  const bytes = new Uint8ClampedArray(memory.buffer, address, size * size * 4);
+  return new ImageData(new Uint8ClampedArray(bytes), size, size);
+}
+
+export function bitmapOf(image: ImageData): Promise<ImageBitmap> {
+  // The bytes of the raw layer are colours as they are.
+  return createImageBitmap(image, { premultiplyAlpha: 'none', colorSpaceConversion: 'none' });
+}
