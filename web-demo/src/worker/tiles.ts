@@ -14,8 +14,11 @@ import type { View } from './view';
 const TOGETHER = 12;
 /** Requests that are waiting at most; the oldest are given up, the page has long left them. */
 const WAITING = 600;
-/** A tile that needs more pages of the table than this is painted with what is known. */
-const FAR = 96;
+/** A tile of a remote map that needs more pages of the table than this shows it from afar … */
+const FAR = 8;
+/** … and is fetched for only while less than this is here: the larger of both. */
+const FREE_BYTES = 8 << 20;
+const FREE_PART = 0.05;
 /** The same for the pixels themselves, in bytes. */
 const RAW_BYTES = 1 << 20;
 
@@ -115,6 +118,7 @@ export class TileQueue {
       const side = size / 2 ** zoom;
       return Math.min(side * side * 4, remote.size) > RAW_BYTES;
     }
+    if (remote.fetched < Math.max(FREE_BYTES, remote.size * FREE_PART)) return false;
     return view.plane.prefetch(zoom, column, row, size, 0) > FAR;
   }
 
