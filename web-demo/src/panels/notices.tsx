@@ -25,14 +25,14 @@ export function Notices() {
       <div class="hidden-visually" aria-live="polite" role="status">
         {announcement.value}
       </div>
-      <div class="notices">
+      <section class="notices" aria-label="Notices">
         {tasks.value.map((task) => (
           <TaskCard key={task.id} task={task} />
         ))}
         {notices.value.map((notice) => (
           <Notice key={notice.id} notice={notice} />
         ))}
-      </div>
+      </section>
     </>
   );
 }

@@ -45,7 +45,6 @@ export function TreeRow({ row, top, title, active: isActive, onChoose, onToggle 
       aria-setsize={siblings}
       aria-selected={selection.value === entry.path}
       aria-expanded={directory ? open : undefined}
-      aria-label={title}
       tabIndex={isActive ? 0 : -1}
       {...(isActive ? { 'data-first-focus': '' } : {})}
       style={{ top, '--depth': `${Math.max(0, depth - 1)}` }}

@@ -1,5 +1,7 @@
 /** The tree of files. One row has the keyboard; only rows in sight are drawn. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+
+import type { RefObject } from 'preact';
 
 import { rowHeight, useWindow } from '../components/window';
 import type { Entry, OpenMap } from '../engine/contract';
@@ -13,6 +15,8 @@ import '../style/tree.css';
 
 /** Letters typed within this time belong together. */
 const TYPING = 700;
+/** A row that is to come is there within this time. */
+const COMING = 400;
 
 export function Tree({ map }: { map: OpenMap }) {
   const scroller = useRef<HTMLDivElement>(null);
@@ -20,7 +24,12 @@ export function Tree({ map }: { map: OpenMap }) {
   const height = rowHeight();
   const all = rows.value;
   const { first, last } = useWindow(scroller, all.length, height);
-  const at = Math.max(0, indexOf(all, active.value));
+  const lastAt = useRef(0);
+  const known = indexOf(all, active.value);
+  // A row that was renamed or deleted leaves the keyboard where it was.
+  const at = known >= 0 ? known : entryNear(all, lastAt.current);
+  lastAt.current = at;
+  useKeptFocus(scroller, known >= 0);
 
   // The row with the keyboard is brought into sight when it changes, not when the list does.
   useEffect(
@@ -171,6 +180,45 @@ export function Tree({ map }: { map: OpenMap }) {
       </div>
     </div>
   );
+}
+
+/** Gives the keyboard back to the tree when the row that had it is drawn anew. */
+function useKeptFocus(scroller: RefObject<HTMLElement>, known: boolean): void {
+  const had = useRef(false);
+  useEffect(() => {
+    const follow = (event: Event) => {
+      if (event.target instanceof Node && event.target !== document.body) {
+        had.current = scroller.current?.contains(event.target) === true;
+      }
+    };
+    addEventListener('focusin', follow);
+    addEventListener('pointerdown', follow);
+    return () => {
+      removeEventListener('focusin', follow);
+      removeEventListener('pointerdown', follow);
+    };
+  }, [scroller]);
+  useLayoutEffect(() => {
+    if (!had.current || document.activeElement !== document.body) return undefined;
+    const give = () => {
+      if (document.activeElement !== document.body) return;
+      scroller.current?.querySelector<HTMLElement>('[role="treeitem"][tabindex="0"]')?.focus();
+    };
+    if (known) {
+      give();
+      return undefined;
+    }
+    // A renamed row is still to come; after a while its neighbour will do.
+    const timer = setTimeout(give, COMING);
+    return () => clearTimeout(timer);
+  });
+}
+
+/** The entry's row nearest to an index. */
+function entryNear(all: readonly Row[], index: number): number {
+  let at = Math.min(index, all.length - 1);
+  while (at > 0 && all[at]?.kind !== 'entry') at -= 1;
+  return Math.max(0, at);
 }
 
 function indexOf(all: readonly Row[], path: string): number {
