@@ -64,7 +64,7 @@ export class PlaneKeeper {
   #changed(): void {
     const { shown, head } = this.#session;
     head.plane.refresh();
-    if (shown === head) this.#indexer.start(head);
+    if (shown === head) this.#indexer.follow(head);
     this.tell();
   }
 
