@@ -1,50 +1,61 @@
 // Weighs what a browser fetches of the built page before a map is open: the page, its styles and
-// icons, scripts with what they import at once, the worker's, and the wasm module, each gzipped.
-// Left out is what comes later or never: scripts imported on demand, what a service worker puts
-// away for offline use, the example.
+// pictures, scripts with what they import, the worker's, and the wasm module, each gzipped. What the
+// page's own script imports on demand is counted too, since the page fetches it while it is read.
+// Left out is what comes later or never: what the worker imports on demand, what a service worker
+// puts away for offline use, the example. A test compares this with what a browser really asks for.
 //
-// node first-load.mjs FOLDER LIMIT [--json]
+// node first-load.mjs FOLDER LIMIT
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 /** Names, relative to the folder, of what a first visit fetches; in the order it is found. */
 export function firstLoad(folder) {
+  const text = (name) => readFileSync(path.join(folder, name), 'utf8');
   const found = new Set(['index.html']);
-  const html = readFileSync(path.join(folder, 'index.html'), 'utf8');
-  for (const [tag] of html.matchAll(/<(?:script|link)\b[^>]*>/g)) {
+  const add = (name, from) => {
+    // What a script names lies beside it, or, where it becomes an address of the page, at the top.
+    for (const base of [path.posix.dirname(from), '.']) {
+      const inside = path.posix.join(base, name);
+      if (existsSync(path.join(folder, inside))) return found.add(inside);
+    }
+    return found;
+  };
+  const [entry] = [
+    ...text('index.html').matchAll(/<script type="module"[^>]*\bsrc="\.\/([^"]+)"/g),
+  ].map(([, name]) => name);
+  for (const [tag] of text('index.html').matchAll(/<(?:script|link|img)\b[^>]*>/g)) {
     const target = /\b(?:src|href)="([^"]+)"/.exec(tag)?.[1];
-    if (target !== undefined && !target.includes('://')) found.add(path.posix.normalize(target));
+    if (target !== undefined && !target.includes('://')) add(target, 'index.html');
   }
   // A set grows while it is walked.
   for (const name of found) {
-    if (!name.endsWith('.js')) continue;
-    for (const reference of references(readFileSync(path.join(folder, name), 'utf8'))) {
-      for (const base of [path.posix.dirname(name), '.']) {
-        const inside = path.posix.join(base, reference);
-        if (existsSync(path.join(folder, inside))) {
-          found.add(inside);
-          break;
-        }
+    if (name.endsWith('.webmanifest')) {
+      // Browsers look at one of the icons, to offer installing the page.
+      const { icons } = JSON.parse(text(name));
+      if (icons?.length > 0) add(icons[0].src, name);
+    } else if (name.endsWith('.css')) {
+      for (const [, target] of text(name).matchAll(/url\(["']?([^"')]+)["']?\)/g))
+        add(target, name);
+    } else if (name.endsWith('.js')) {
+      for (const pattern of name === entry ? [...AT_ONCE, ...ON_DEMAND] : AT_ONCE) {
+        for (const [, target] of text(name).matchAll(pattern)) add(target.replace(/^\//, ''), name);
       }
     }
   }
   return [...found];
 }
 
-/** Scripts imported at once, and the workers and modules a script asks for by URL. */
-function* references(script) {
-  for (const [, name] of script.matchAll(
-    /\b(?:import|export)\s*(?:[\w*{}$,\s]*?\bfrom\s*)?["'`](\.[^"'`]+\.js)["'`]/g,
-  )) {
-    yield name;
-  }
-  for (const [, name] of script.matchAll(
-    /\bnew (?:URL|Worker)\(\s*(?:new URL\()?\s*["'`]([^"'`]+\.(?:js|wasm))["'`]/g,
-  )) {
-    yield name.replace(/^\//, '');
-  }
-}
+/** How built scripts name what they fetch: imports, and workers, modules and pictures by address. */
+const AT_ONCE = [
+  /\b(?:import|export)\s*(?:[\w*{}$,\s]*?\bfrom\s*)?["'`](\.[^"'`]+\.js)["'`]/g,
+  /\bnew (?:URL|Worker)\(\s*(?:new URL\()?\s*["'`]([^"'`]+\.(?:js|wasm))["'`]/g,
+  /["'`](\.\/[\w./-]+\.(?:svg|webp|jpg))["'`]/g,
+];
+const ON_DEMAND = [
+  /\bimport\(\s*["'`](\.[^"'`]+\.js)["'`]/g,
+  /["'`](\.\/(?:assets\/)?[\w.-]+\.(?:js|css))["'`]/g,
+];
 
 export function weigh(folder) {
   return firstLoad(folder).map((name) => {

@@ -20,6 +20,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry(MAKE, 'build', 'Turn a directory tree into a map', () => import('./commands/build.js')),
   entry(MAKE, 'create', 'Make an empty map', () => import('./commands/create.js')),
   entry(LOOK, 'info', 'Show what a map is and how full it is', () => import('./commands/info.js')),
+  entry(
+    LOOK,
+    'explore',
+    'Walk through a map in the browser',
+    () => import('./commands/explore.js'),
+  ),
   entry(LOOK, 'ls', 'List directories', () => import('./commands/ls.js')),
   entry(LOOK, 'tree', 'Draw directories as a tree', () => import('./commands/tree.js')),
   entry(LOOK, 'stat', 'Show all facts about files', () => import('./commands/stat.js')),

@@ -46,12 +46,13 @@ export function LayerCard() {
       >
         {chosen !== undefined && <chosen.Icon size={16} />}
         <strong>{chosen?.name}</strong>
-        <span class="plane-soft plane-shows">{chosen?.shows}</span>
+        <span class="plane-spring" />
         <Chevron size={16} />
       </button>
       {(open || !folds.value) && <LayerPicker icons={!open} />}
       {open && (
         <div id="plane-layers-body" class="plane-layers-body" data-scrolls>
+          <p class="plane-soft plane-shows">{chosen?.shows}</p>
           <Legend />
           {layer.value === 'heat' && <HeatRecorder />}
         </div>

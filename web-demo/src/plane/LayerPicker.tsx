@@ -10,7 +10,7 @@ export function LayerPicker({ icons }: { icons: boolean }) {
     <fieldset class={`plane-picker ${icons ? 'icons' : ''}`}>
       <legend class="hidden-visually">Layer</legend>
       {offered.map(({ layer: each, name, shows, Icon }, place) => (
-        <label key={each} title={`${name}: ${shows} (${place + 1})`}>
+        <label key={each} title={`${name} (${place + 1}). ${shows}`}>
           <input
             type="radio"
             name="plane-layer"

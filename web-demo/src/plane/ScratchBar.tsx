@@ -1,18 +1,30 @@
 /** The brush in the hand: what it does, how large it is, and what it has done. */
 import { ShieldAlert, ShieldCheck } from 'lucide-preact';
+import { useEffect } from 'preact/hooks';
 
-import { changeable } from '../state/choose';
+import { changeable, choose } from '../state/choose';
 import { openMap } from '../state/map';
 import { count, shown } from '../state/text';
-import { brush, selection, tool } from '../state/view';
+import { brush, tool } from '../state/view';
 import { damagedFiles, report, verdict, verifying, verifyMap } from '../state/verify';
-import { scratched } from './scratching';
+import { scratched, scratchedSince } from './scratching';
 
 const SIZES = { min: 1, max: 64 };
 const NAMED = 4;
 
 export function ScratchBar() {
-  if (tool.value !== 'scratch') return null;
+  const scratching = tool.value === 'scratch';
+  useEffect(() => {
+    if (!scratching) return undefined;
+    scratched.value = { pixels: 0, clusters: 0 };
+    // Escape puts the brush away from wherever the focus is, unless it closes something nearer.
+    const press = (event: KeyboardEvent): void => {
+      if (event.key === 'Escape' && !event.defaultPrevented) tool.value = 'look';
+    };
+    addEventListener('keydown', press);
+    return () => removeEventListener('keydown', press);
+  }, [scratching]);
+  if (!scratching) return null;
   const { clusters } = scratched.value;
   return (
     <section class="plane-card plane-scratch" aria-label="Scratch the picture">
@@ -65,12 +77,15 @@ function Verdict() {
     <div class={`plane-verdict ${sound ? 'sound' : 'damaged'}`}>
       <Icon size={16} aria-hidden="true" />
       <div>
-        <p>{verdict(found)}</p>
+        <p>
+          {verdict(found)}
+          {scratchedSince.value && ' You have scratched since; verify again.'}
+        </p>
         {files.length > 0 && (
           <ul class="plane-hit-files">
             {files.slice(0, NAMED).map((path) => (
               <li key={path}>
-                <button type="button" onClick={() => (selection.value = path)}>
+                <button type="button" onClick={() => void choose(path)}>
                   {shown(path)}
                 </button>
               </li>

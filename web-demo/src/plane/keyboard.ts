@@ -87,7 +87,7 @@ function act(chart: Chart, { key, shiftKey }: KeyboardEvent): boolean {
       announce('There is no comparison to show. Compare two snapshots first.');
     } else {
       layer.value = chosen.layer;
-      announce(`Layer: ${chosen.name}, ${chosen.shows}`);
+      announce(`Layer ${chosen.name}. ${chosen.shows}`);
     }
     return true;
   }

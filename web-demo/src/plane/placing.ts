@@ -4,14 +4,12 @@ import { signal } from '@preact/signals';
 import { engine } from '../engine/client';
 import type { Zone } from '../engine/contract';
 import { changeable } from '../state/choose';
+import { PATH_TYPE } from '../state/files';
 import { layout } from '../state/map';
 import { runTask, tell } from '../state/notices';
 import type { Chart } from './chart';
 import { zoneAt } from './geometry';
 import { splitPath } from './words';
-
-/** What rows of the tree carry when they are dragged. */
-export const PATH_TYPE = 'application/x-aetherflow-path';
 
 export interface Target {
   screen: { x: number; y: number };

@@ -16,13 +16,13 @@ export function paintRings(frame: Frame): void {
   if (shape === null) return;
   // Who drags a file to another zone has to see them.
   const strong = layer.peek() === 'zones' || target.peek() !== null;
-  const { context, inks, originX, originY, scale } = frame;
-  context.lineWidth = strong ? 1.5 : 1;
+  const { context, inks, scale } = frame;
   for (const { zone, inner, outer } of shape.zones) {
     if (outer !== null) {
       const radius = outer * scale;
       if (radius < 14) continue;
       context.strokeStyle = inks.ink;
+      context.lineWidth = strong ? 1.5 : 1;
       context.globalAlpha = strong ? 0.75 : 0.24;
       context.setLineDash(strong ? [] : [2, 4]);
       strokeCircle(frame, radius);
@@ -32,8 +32,7 @@ export function paintRings(frame: Frame): void {
     const radius = outer === null ? inner * scale + 16 : outer * scale - 9;
     if (outer !== null && (outer - inner) * scale < 26) continue;
     if (radius < 30) continue;
-    context.globalAlpha = strong ? 0.95 : 0.55;
-    nameAlong(frame, zone, radius, originX, originY);
+    nameAlong(frame, zone, radius, strong ? 1 : 0.75);
   }
 }
 
@@ -58,8 +57,8 @@ function strokeCircle(frame: Frame, radius: number): void {
 }
 
 /** A name on the arc, at the top, or where the circle crosses the middle of the view. */
-function nameAlong(frame: Frame, name: string, radius: number, x: number, y: number): void {
-  const { context, inks, width, height } = frame;
+function nameAlong(frame: Frame, name: string, radius: number, alpha: number): void {
+  const { context, inks, width, height, originX: x, originY: y } = frame;
   const angle = nameAngle(frame, radius);
   if (angle === undefined) return;
   context.font = `600 11px ${inks.font}`;
@@ -85,8 +84,10 @@ function nameAlong(frame: Frame, name: string, radius: number, x: number, y: num
     context.save();
     context.translate(px, py);
     context.rotate(here + (below ? -Math.PI / 2 : Math.PI / 2));
+    context.globalAlpha = alpha * 0.6;
     context.strokeStyle = inks.ground;
     context.strokeText(letter, 0, 0);
+    context.globalAlpha = alpha;
     context.fillStyle = inks.ink;
     context.fillText(letter, 0, 0);
     context.restore();

@@ -1,9 +1,11 @@
 /** The brush that damages pixels for real. */
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 
 import { engine } from '../engine/client';
 import { changeable } from '../state/choose';
-import { complain, problemOf } from '../state/notices';
+import { heed } from '../state/heed';
+import { announce, complain, problemOf } from '../state/notices';
+import { damageRevision } from '../state/verify';
 import { brush, tool } from '../state/view';
 import type { Chart } from './chart';
 
@@ -22,7 +24,15 @@ export const freshMarks = signal<readonly Mark[]>([]);
 /** What the brush has done since it was taken up. */
 export const scratched = signal({ pixels: 0, clusters: 0 });
 
+/** Whether there are scratches that the last verify has not seen. */
+export const scratchedSince = signal(false);
+
 let sending: Promise<void> = Promise.resolve();
+
+effect(() => {
+  heed(damageRevision.value);
+  scratchedSince.value = false;
+});
 
 /** Sends points off, one batch after the other; its mark goes once the plane shows the damage. */
 function send(mark: Mark): void {
@@ -34,6 +44,7 @@ function send(mark: Mark): void {
         pixels: before.pixels + pixels,
         clusters: before.clusters + clusters,
       };
+      scratchedSince.value = true;
     } catch (error) {
       complain(problemOf(error));
     } finally {
@@ -49,6 +60,7 @@ export function dab(x: number, y: number): void {
   if (!changeable.peek()) return;
   const mark: Mark = { points: [[x, y]], radius: brush.peek() };
   freshMarks.value = [...freshMarks.peek(), mark];
+  announce('Scratched.');
   send(mark);
 }
 

@@ -79,7 +79,8 @@ export function followLinks(): void {
   addEventListener('hashchange', () => {
     const { hash } = location;
     // `#plane` and the like are places in the page, not links into a map.
-    if (hash !== written && hash.includes('=')) void follow(parseLink(hash));
+    if (!hash.includes('=')) timer ??= setTimeout(write, PAUSE);
+    else if (hash !== written) void follow(parseLink(hash));
   });
   void follow(parseLink(location.hash)).finally(() => {
     effect(() => {
@@ -113,8 +114,9 @@ function isOpen(source: Link['source']): boolean {
 
 function write(): void {
   timer = undefined;
-  // What a link asks for is not overwritten by what was there before it.
-  if (following) {
+  // What a link asks for is not overwritten by what was there before it, and a flight that has not
+  // begun (the plane may still be loading) leaves the camera where nobody looks.
+  if (following || flight.peek() !== null) {
     timer = setTimeout(write, PAUSE);
     return;
   }

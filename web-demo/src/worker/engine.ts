@@ -79,6 +79,13 @@ class Worker implements Engine {
     return this.#now.session;
   }
 
+  /** The open map, for changing what the visitor sees of it. */
+  get #changeable(): Opened {
+    const open = this.#now;
+    open.session.checkPresent();
+    return open;
+  }
+
   // ---- starting, opening and closing
 
   async start() {
@@ -254,23 +261,23 @@ class Worker implements Engine {
   }
 
   async write(path: string, bytes: Uint8Array) {
-    await files.write(this.#session, path, bytes);
+    await files.write(this.#changeable.session, path, bytes);
   }
 
   async makeDirectory(path: string) {
-    await files.makeDirectory(this.#session, path);
+    await files.makeDirectory(this.#changeable.session, path);
   }
 
   async rename(from: string, to: string) {
-    await files.rename(this.#session, from, to);
+    await files.rename(this.#changeable.session, from, to);
   }
 
   async remove(path: string) {
-    await files.remove(this.#session, path);
+    await files.remove(this.#changeable.session, path);
   }
 
   async import(...[directory, feed, onProgress]: Parameters<Engine['import']>) {
-    return importFiles(this.#session, directory, feed, onProgress);
+    return importFiles(this.#changeable.session, directory, feed, onProgress);
   }
 
   async export(path: string, onProgress?: OnProgress) {
@@ -278,11 +285,11 @@ class Worker implements Engine {
   }
 
   async place(path: string, distance: number) {
-    await this.#now.plane.place(path, distance);
+    await this.#changeable.plane.place(path, distance);
   }
 
   async unplace(path: string) {
-    await this.#now.plane.place(path, undefined);
+    await this.#changeable.plane.place(path, undefined);
   }
 
   // ---- snapshots
@@ -332,7 +339,7 @@ class Worker implements Engine {
   }
 
   async scratch(points: [number, number][], radius: number) {
-    const { session, plane } = this.#now;
+    const { session, plane } = this.#changeable;
     return scratch(session, plane, points, radius);
   }
 }

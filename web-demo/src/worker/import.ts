@@ -2,8 +2,8 @@
  * Files on their way in. The page reads the drop and hands over batches; here they are streamed
  * into the map in pieces, so that no file is ever in memory as a whole.
  *
- * Small files are read a few ahead: asking the browser for a file costs a round trip to its disk,
- * and meanwhile others are written. A file that fails is reported and the rest goes on.
+ * Small files are read a few ahead, several at once: asking the browser for a file costs a round
+ * trip between processes, and meanwhile others are written. A file that fails is reported and the rest goes on.
  */
 import type { FileFeed, ImportReport, IncomingFile, OnProgress } from '../engine/contract';
 import { tidyPath } from './files';
@@ -15,8 +15,11 @@ import { Reporter } from './progress';
 import type { Session } from './session';
 
 /** Files whose first piece is read ahead, and their bytes. */
-const AHEAD_FILES = 24;
+const AHEAD_FILES = 256;
 const AHEAD_BYTES = 8 << 20;
+/** Small files that are read together, and their bytes. */
+const GROUP_FILES = 64;
+const GROUP_BYTES = 256 << 10;
 /** Failures that are told one by one. */
 const FAILURES = 1000;
 
@@ -25,7 +28,7 @@ const MODIFIED = 16;
 
 interface Incoming extends IncomingFile {
   /** The file's beginning, on its way; `undefined` for a directory. */
-  first: Promise<ArrayBuffer> | undefined;
+  first: Promise<Uint8Array> | undefined;
 }
 
 export async function importFiles(
@@ -89,12 +92,10 @@ class Arriving {
   }
 
   async next(): Promise<Incoming | undefined> {
+    // A new group only when there is room for a whole one.
     while (this.#ready.length < AHEAD_FILES && this.#bytes < AHEAD_BYTES) {
-      const incoming = this.#batch.shift();
-      if (incoming !== undefined) this.#begin(incoming);
-      else if (this.#ended) break;
-      // While there is something to write, the next batch is not waited for.
-      else if (this.#ready.length > AHEAD_FILES / 2) break;
+      if (this.#batch.length > 0) this.#begin();
+      else if (this.#ended || this.#ready.length > GROUP_FILES) break;
       else await this.#pull();
     }
     const next = this.#ready.shift();
@@ -103,18 +104,61 @@ class Arriving {
   }
 
   async #pull(): Promise<void> {
-    this.#batch = await this.#feed.next();
+    // From its end, so that taking one is cheap however large the batch.
+    this.#batch = (await this.#feed.next()).reverse();
     if (this.#batch.length === 0) this.#ended = true;
     for (const { file } of this.#batch) this.#sum += file?.size ?? 0;
   }
 
-  #begin(incoming: IncomingFile): void {
-    const first = incoming.file?.slice(0, PIECE).arrayBuffer();
-    // Told when its turn comes.
-    first?.catch(() => undefined);
-    this.#bytes += Math.min(PIECE, incoming.file?.size ?? 0);
-    this.#ready.push({ ...incoming, first });
+  /** Begins to read the next file, or the next few small ones together. */
+  #begin(): void {
+    const group: Incoming[] = [];
+    const files: File[] = [];
+    let bytes = 0;
+    for (let next = this.#batch.at(-1); next !== undefined; next = this.#batch.at(-1)) {
+      const size = next.file?.size ?? 0;
+      if (group.length > 0 && (files.length === GROUP_FILES || bytes + size > GROUP_BYTES)) break;
+      this.#batch.pop();
+      group.push({ ...next, first: undefined });
+      bytes += size;
+      if (next.file !== undefined) files.push(next.file);
+      if (size > GROUP_BYTES) break;
+    }
+    const firsts = firstPieces(files);
+    for (const incoming of group) {
+      if (incoming.file !== undefined) incoming.first = firsts.shift();
+      this.#bytes += Math.min(PIECE, incoming.file?.size ?? 0);
+      this.#ready.push(incoming);
+    }
   }
+}
+
+/**
+ * The beginnings of some files. Small ones are read as one: asking for each by itself takes
+ * several times as long as storing it.
+ */
+function firstPieces(files: File[]): Promise<Uint8Array>[] {
+  const one = (file: File): Promise<Uint8Array> =>
+    (file.size > PIECE ? file.slice(0, PIECE) : file)
+      .arrayBuffer()
+      .then((bytes) => new Uint8Array(bytes));
+  const together = files.length > 1 ? new Blob(files).arrayBuffer() : undefined;
+  let at = 0;
+  return files.map((file) => {
+    const from = at;
+    at += file.size;
+    // One that cannot be read fails all; then each is asked for by itself.
+    const first =
+      together === undefined
+        ? one(file)
+        : together.then(
+            (bytes) => new Uint8Array(bytes, from, file.size),
+            () => one(file),
+          );
+    // Told when its turn comes.
+    first.catch(() => undefined);
+    return first;
+  });
 }
 
 /** Directories by path, made when they are missing. */
@@ -161,15 +205,15 @@ async function store(
   parent: number,
   name: string,
   file: File,
-  first: ArrayBuffer,
+  first: Uint8Array,
   wrote: (bytes: number) => void,
 ): Promise<void> {
   const encoded = encodeName(name);
-  const whole = first.byteLength >= file.size;
+  const whole = first.length >= file.size;
   const ino = await session.changing('files', ({ gate }) => {
     const opened = open(gate, parent, encoded);
     try {
-      gate.write(opened, 0, new Uint8Array(first));
+      gate.write(opened, 0, first);
       if (whole) finish(gate, opened, file);
     } catch (error) {
       gate.raw.release(opened);
@@ -177,11 +221,11 @@ async function store(
     }
     return opened;
   });
-  wrote(first.byteLength);
+  wrote(first.length);
   if (whole) return;
   try {
-    let ahead = piece(file, first.byteLength);
-    for (let at = first.byteLength; at < file.size;) {
+    let ahead = piece(file, first.length);
+    for (let at = first.length; at < file.size;) {
       const bytes = new Uint8Array(await ahead);
       if (bytes.length === 0) break;
       const next = at + bytes.length;

@@ -68,3 +68,26 @@ export class Turns {
     return turn;
   }
 }
+
+/** At most so many at a time, in the order they came. */
+export class Slots {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async take<T>(action: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await action();
+    } finally {
+      const next = this.#waiting.shift();
+      // A slot that is passed on is never free in between.
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+}

@@ -126,15 +126,31 @@ function fill(sentence: string, own: string): string {
 function fromEngine(error: EngineError): Problem {
   if (passing !== undefined && error.message.endsWith(passing.message)) return passing.plain();
   const [sentence, advice] = SENTENCES[error.reason] ?? [`${capital(error.message)}.`];
+  const path = typeof error.path === 'string' ? absolute(error.path) : undefined;
+  const damaged = error.reason === 'corrupt' && path !== undefined;
   return {
     code: error.code,
     reason: error.reason,
-    message: fill(sentence, error.message),
+    message: damaged ? `${path} is damaged${place(error)}.` : fill(sentence, error.message),
     ...(advice === undefined ? {} : { advice }),
-    ...(typeof error.path === 'string' ? { path: error.path } : {}),
+    ...(path === undefined ? {} : { path }),
     ...(typeof error.offset === 'number' ? { offset: error.offset } : {}),
     ...(typeof error.cluster === 'number' ? { cluster: error.cluster } : {}),
   };
+}
+
+function absolute(path: string): string {
+  return path.startsWith('/') ? path : `/${path}`;
+}
+
+/** Where a file is damaged, and how that shows. */
+function place({ message, offset, cluster }: EngineError): string {
+  const at = typeof offset === 'number' ? ` from byte ${offset} on` : '';
+  const checksum = message.startsWith('checksum mismatch');
+  if (typeof cluster !== 'number') return at;
+  return checksum
+    ? `${at}: cluster ${cluster} does not match its checksum`
+    : `${at}, in cluster ${cluster}: ${message.replace(/[.\s]+$/, '')}`;
 }
 
 function capital(text: string): string {

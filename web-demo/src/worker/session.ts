@@ -118,7 +118,8 @@ export class Session {
   /** Runs something that changes the present; afterwards it becomes durable by itself. */
   changing<T>(touched: Touched, action: (head: View) => T): Promise<T> {
     return this.#turns.take(() => {
-      this.#checkWritable();
+      this.check(this.#head);
+      this.checkWritable();
       try {
         return action(this.#head);
       } catch (error) {
@@ -138,8 +139,8 @@ export class Session {
     });
   }
 
-  #checkWritable(): void {
-    this.check(this.#head);
+  /** @throws 'read-only' for a map that can only be read */
+  checkWritable(): void {
     if (!this.backing.writable) {
       throw problem(
         'EROFS',
@@ -148,6 +149,11 @@ export class Session {
         'Make a copy in this browser, which you can change.',
       );
     }
+  }
+
+  /** The same, and while a snapshot is shown: what the visitor changes is what he sees. */
+  checkPresent(): void {
+    this.checkWritable();
     if (this.#shown !== this.#head) {
       throw problem(
         'EROFS',

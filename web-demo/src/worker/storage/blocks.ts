@@ -63,12 +63,22 @@ export function blocksOf({ from, to }: Range): [first: number, last: number] {
   return [Math.floor(from / BLOCK), Math.floor((to - 1) / BLOCK)];
 }
 
-/** The runs of whole blocks, merged where they touch, that hold what `cache` lacks of `ranges`. */
-export function missingRuns(ranges: Iterable<Range>, cache: BlockCache, size: number): Range[] {
+/**
+ * The runs of whole blocks, merged where they touch, that hold what `cache` lacks of `ranges`.
+ * @param except blocks that are not wanted all the same
+ */
+export function missingRuns(
+  ranges: Iterable<Range>,
+  cache: BlockCache,
+  size: number,
+  except: (block: number) => boolean = () => false,
+): Range[] {
   const wanted = new Set<number>();
   for (const range of ranges) {
     const [first, last] = blocksOf(range);
-    for (let block = first; block <= last; block += 1) if (!cache.has(block)) wanted.add(block);
+    for (let block = first; block <= last; block += 1) {
+      if (!cache.has(block) && !except(block)) wanted.add(block);
+    }
   }
   const runs: Range[] = [];
   for (const block of [...wanted].sort((a, b) => a - b)) {

@@ -67,7 +67,11 @@ export async function openHttp(
       throw unreachable(url, error);
     }
   };
-  let response = await ask({ headers: { Range: `bytes=0-${BLOCK - 1}` } });
+  let response = await ask({ headers: { Range: `bytes=0-${BLOCK - 1}` } }).catch(() =>
+    // A browser does not even show a part that was compressed on its way, and some servers let
+    // other sites read whole files only.
+    ask({}),
+  );
   if (response.status === 416) {
     throw problem('EINVAL', 'not-a-map', 'The file at that address is empty.');
   }

@@ -10,15 +10,20 @@
  * never mixed. `If-Range` would do the same but send the whole new file, and asks other origins
  * for permission first.
  */
+import { EngineProblem } from '../../engine/problem';
+import { sleep, Slots } from '../pace';
 import { aborted, throughEngine } from '../problems';
 import type { Remote } from './backing';
-import { missingRuns, type Range } from './blocks';
+import { blocksOf, missingRuns, type Range } from './blocks';
 import { CachedStorage } from './cached';
 import { answerProblem, changed, unreachable } from './http-problems';
 
 const BUDGET = 64 << 20;
 /** Requests at a time; browsers open six connections to a server that speaks HTTP/1. */
 const PARALLEL = 6;
+/** What may be otherwise a moment later. */
+const PASSING = new Set(['unreachable', 'server-error']);
+const RETRY_DELAY = 400;
 
 /** What tells one version of a file from another; empty where a server does not say. */
 export interface Version {
@@ -45,6 +50,9 @@ export class HttpStorage extends CachedStorage implements Remote {
   readonly #noticed: () => void;
   readonly #abort = new AbortController();
   readonly #missing: Range[] = [];
+  /** Blocks that are on their way. */
+  readonly #coming = new Map<number, Promise<void>>();
+  readonly #slots = new Slots(PARALLEL);
   #collecting = false;
   #lacked = false;
   fetched = 0;
@@ -89,39 +97,55 @@ export class HttpStorage extends CachedStorage implements Remote {
   }
 
   async fetchMissing(): Promise<void> {
-    const runs = missingRuns(this.#missing.splice(0), this.cache, this.size).map((run, _, all) =>
-      // Several scattered pieces are no sequence.
-      all.length === 1 ? this.#unfetched(this.ahead(run)) : run,
-    );
-    await this.#inParallel(runs);
-  }
-
-  /** Whether bytes [from, to) are here. */
-  holds(range: Range): boolean {
-    return missingRuns([range], this.cache, this.size).length === 0;
-  }
-
-  /** Shortens a run to what comes before the next block that is here already. */
-  #unfetched(run: Range): Range {
-    return missingRuns([run], this.cache, this.size)[0] ?? run;
-  }
-
-  async #inParallel(runs: Range[]): Promise<void> {
-    const queue = [...runs];
-    const work = async (): Promise<void> => {
-      for (let run = queue.shift(); run !== undefined; run = queue.shift()) {
-        const bytes = await this.#fetch(run);
-        this.#take(run.from, bytes);
-      }
+    const ranges = this.#missing.splice(0);
+    // What somebody else is fetching already is waited for, not fetched again.
+    const others = new Set<Promise<void>>();
+    const isComing = (block: number): boolean => {
+      const coming = this.#coming.get(block);
+      if (coming !== undefined) others.add(coming);
+      return coming !== undefined;
     };
-    await Promise.all(Array.from({ length: Math.min(PARALLEL, runs.length) }, work));
+    const runs = missingRuns(ranges, this.cache, this.size, isComing);
+    const only = runs.length === 1 ? runs[0] : undefined;
+    // Several scattered pieces are no sequence.
+    if (only !== undefined) {
+      const ahead = [this.ahead(only)];
+      runs[0] = missingRuns(ahead, this.cache, this.size, isComing)[0] ?? only;
+    }
+    const mine = runs.map((run) => this.#bring(run));
+    await Promise.all([...mine, ...others]);
   }
 
-  async #fetch({ from, to }: Range): Promise<Uint8Array> {
-    let response: Response;
+  /** Fetches one run into the cache. */
+  #bring(run: Range): Promise<void> {
+    const bringing = this.#slots.take(() => this.#fetch(run));
+    const done = bringing
+      .then((bytes) => {
+        this.#take(run.from, bytes);
+      })
+      .finally(() => {
+        for (let block = first; block <= last; block += 1) this.#coming.delete(block);
+      });
+    const [first, last] = blocksOf(run);
+    for (let block = first; block <= last; block += 1) this.#coming.set(block, done);
+    return done;
+  }
+
+  async #fetch(run: Range): Promise<Uint8Array> {
+    try {
+      return await this.#ask(run);
+    } catch (error) {
+      // One lost connection is no reason to give up.
+      if (!(error instanceof EngineProblem) || !PASSING.has(error.reason)) throw error;
+      await sleep(RETRY_DELAY);
+      return this.#ask(run);
+    }
+  }
+
+  async #ask({ from, to }: Range): Promise<Uint8Array> {
     let bytes: Uint8Array;
     try {
-      response = await fetch(this.url, {
+      const response = await fetch(this.url, {
         headers: { Range: `bytes=${from}-${to - 1}` },
         cache: 'no-store',
         signal: this.#abort.signal,
