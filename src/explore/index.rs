@@ -8,6 +8,8 @@
 use rustc_hash::FxHashMap;
 
 use super::palette::tint;
+use crate::base::limits::MAX_OBJECT;
+use crate::base::{Code, Result};
 use crate::container::Geometry;
 use crate::fs::{Fs, Inode, ROOT, View};
 use crate::tree::item::{self, Stretch};
@@ -108,8 +110,17 @@ impl Index {
     /// All of a state at once.
     pub fn collect(fs: &Fs, view: View) -> Index {
         let mut walk = Walk::new(fs, view);
-        while !walk.step(fs, u64::MAX) {}
-        walk.finish()
+        loop {
+            match walk.step(fs, u64::MAX) {
+                Ok(false) => {}
+                Ok(true) => return walk.finish(),
+                // What the medium refuses has no owners.
+                Err(_) => {
+                    walk.index.damaged = true;
+                    return walk.finish();
+                }
+            }
+        }
     }
 
     /// The slots of a sheet, by index in the sheet, for [`Index::file`].
@@ -355,31 +366,36 @@ impl Walk {
     }
 
     /// Reads on, at most `items` items; whether it has come to the end.
-    pub fn step(&mut self, fs: &Fs, items: u64) -> bool {
+    ///
+    /// # Errors
+    /// Those of the storage; the walk then goes on from the same place when it is called again.
+    /// What is damaged is passed over.
+    pub fn step(&mut self, fs: &Fs, items: u64) -> Result<bool> {
         self.index.geometry = fs.store().geometry();
         let mut left = items;
         while left > 0 {
             match self.stretch(fs, &mut left) {
-                Ok(true) => return true,
+                Ok(true) => return Ok(true),
                 Ok(false) => {}
+                Err(error) if error.code() != Code::Corrupt => return Err(error),
                 Err(_) => {
                     // A node is damaged. Whatever was in it, go on behind it.
                     self.index.damaged = true;
                     let next = self.at.object().saturating_add(self.stride);
                     self.stride = self.stride.saturating_mul(2);
-                    if next >= crate::base::limits::MAX_OBJECT {
-                        return true;
+                    if next >= MAX_OBJECT {
+                        return Ok(true);
                     }
                     self.at = Key::new(next, 0, 0);
                     left -= 1;
                 }
             }
         }
-        false
+        Ok(false)
     }
 
     /// Reads until an error, the end, or nothing is left to do.
-    fn stretch(&mut self, fs: &Fs, left: &mut u64) -> crate::base::Result<bool> {
+    fn stretch(&mut self, fs: &Fs, left: &mut u64) -> Result<bool> {
         let root = fs.root_of(self.view);
         let mut cursor = Cursor::at(fs.store(), &root, self.at)?;
         while *left > 0 {
