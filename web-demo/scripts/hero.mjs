@@ -3,6 +3,7 @@
  * rim, with the zones as rings. Run by hand: `node scripts/hero.mjs`; the result is committed.
  */
 import { writeFileSync } from 'node:fs';
+import { URL } from 'node:url';
 
 const ORDER = 5;
 const SIDE = 2 ** ORDER;

@@ -2,7 +2,9 @@
  * Draws the mark (a Hilbert curve in a square) as favicon.svg and as the PNG icons of the installed
  * page. Run by hand when the mark changes: `node scripts/icons.mjs`; the results are committed.
  */
+import { Buffer } from 'node:buffer';
 import { writeFileSync } from 'node:fs';
+import { URL } from 'node:url';
 import { deflateSync } from 'node:zlib';
 
 const target = new URL('../public/', import.meta.url);
@@ -114,4 +116,3 @@ writeFileSync(new URL('icon-512.png', target), draw(512, 0.58, 0.22));
 writeFileSync(new URL('icon-maskable-192.png', target), draw(192, 0.42, 0));
 writeFileSync(new URL('icon-maskable-512.png', target), draw(512, 0.42, 0));
 writeFileSync(new URL('apple-touch-icon.png', target), draw(180, 0.54, 0));
-console.log(path);

@@ -8,6 +8,7 @@ import { importing } from '../state/importing';
 import {
   announcement,
   dismiss,
+  dismissAll,
   notices,
   tasks,
   type Notice as NoticeOf,
@@ -18,8 +19,11 @@ import '../style/notices.css';
 
 /** How long good news stays. */
 const READING_TIME = 6000;
+/** More at once would cover what they are about. */
+const AT_ONCE = 3;
 
 export function Notices() {
+  const all = notices.value;
   return (
     <>
       <div class="hidden-visually" aria-live="polite" role="status">
@@ -29,7 +33,12 @@ export function Notices() {
         {tasks.value.map((task) => (
           <TaskCard key={task.id} task={task} />
         ))}
-        {notices.value.map((notice) => (
+        {all.length > AT_ONCE && (
+          <button type="button" class="button notices-more" onClick={dismissAll}>
+            {count(all.length - AT_ONCE, 'more notice')}: dismiss all
+          </button>
+        )}
+        {all.slice(-AT_ONCE).map((notice) => (
           <Notice key={notice.id} notice={notice} />
         ))}
       </section>

@@ -110,7 +110,10 @@ export function Search() {
           setText(event.currentTarget.value);
           setOpen(true);
         }}
-        onFocus={() => setOpen(true)}
+        onFocus={(event) => {
+          setOpen(true);
+          event.currentTarget.select();
+        }}
         onKeyDown={onKeyDown}
       />
       <kbd aria-hidden="true">/</kbd>

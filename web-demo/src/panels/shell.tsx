@@ -15,6 +15,7 @@ import { selection, snapshot } from '../state/view';
 import {
   detailsVisible,
   filesVisible,
+  focusPanel,
   overlay,
   room,
   timeVisible,
@@ -33,20 +34,25 @@ export function Shell({ map }: { map: OpenMap }) {
   useEffect(() => {
     // What is chosen shows its details, where they would not be seen otherwise.
     const stop = selection.subscribe((path) => {
-      if (path !== null && room.peek() === 'middle' && overlay.peek() === null) {
-        overlay.value = 'details';
-      }
+      if (path === null || path === '/' || room.peek() === 'wide') return;
+      if (room.peek() === 'narrow' || overlay.peek() === null) overlay.value = 'details';
     });
     return stop;
   }, []);
   return (
-    <div class={`shell ${room.value}${widened.value ? ' widened' : ''}`}>
-      <a class="skip" href="#panel-files">
-        Skip to the files
-      </a>
-      <a class="skip" href="#plane">
-        Skip to the plane
-      </a>
+    <div class={shellClass()}>
+      <nav aria-label="Skip">
+        <button type="button" class="skip" onClick={() => focusPanel('files')}>
+          Skip to the files
+        </button>
+        <button
+          type="button"
+          class="skip"
+          onClick={() => document.getElementById('plane')?.focus()}
+        >
+          Skip to the plane
+        </button>
+      </nav>
       <Header map={map} />
       {filesVisible.value && (
         <aside class="panel left" id="panel-files" aria-label="Files" tabIndex={-1}>
@@ -77,6 +83,13 @@ export function Shell({ map }: { map: OpenMap }) {
       {room.value === 'narrow' && <BottomBar />}
     </div>
   );
+}
+
+function shellClass(): string {
+  const classes = ['shell', room.value];
+  if (widened.value) classes.push('widened');
+  if (room.value !== 'wide' && overlay.value !== null) classes.push(`over-${overlay.value}`);
+  return classes.join(' ');
 }
 
 function PastBanner() {

@@ -183,8 +183,13 @@ function NameField({ entry }: { entry: Entry }) {
       setWrong(problem.message);
       return;
     }
-    if (active.value === entry.path) active.value = target;
-    end();
+    if (target === entry.path) {
+      end();
+      return;
+    }
+    // The row of the new name gets the keyboard when it comes.
+    active.value = target;
+    renaming.value = null;
   }
 
   return (

@@ -6,15 +6,17 @@ import { layout } from '../state/map';
 import { number } from '../state/text';
 
 export function ZoneControl({ found }: { found: Details }) {
-  const { path, zone, distance } = found;
+  const { path, zone, distance, stored } = found;
   const zones = layout.value?.zones ?? [];
   return (
     <section class="zone-control" aria-labelledby="zone-title">
       <h3 id="zone-title">Place</h3>
       <p class="soft">
-        {zone === undefined
-          ? 'No clusters of its own: it lives in the tree.'
-          : `In the ${zone} zone${distance === undefined ? '' : `, ${number(distance)} pixels from the centre`}.`}
+        {zone !== undefined
+          ? `In the ${zone} zone${distance === undefined ? '' : `, ${number(distance)} pixels from the centre`}.`
+          : stored === 0
+            ? 'No clusters of its own: it lives in the tree.'
+            : 'Where it lies is not known yet.'}
       </p>
       {changeable.value && (
         <>

@@ -1,7 +1,8 @@
 /** Texts that have been changed and not saved. They wait here when the visitor looks at something else. */
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 
 import { confirm } from './dialogs';
+import { openMap } from './map';
 import { shown } from './text';
 
 export const drafts = signal<ReadonlyMap<string, string>>(new Map());
@@ -29,4 +30,14 @@ export async function mayLeave(): Promise<boolean> {
 
 addEventListener('beforeunload', (event) => {
   if (drafts.value.size > 0) event.preventDefault();
+});
+
+let lastAddress = '';
+effect(() => {
+  // What was written for one map is not for another.
+  const from = openMap.value?.from;
+  const address = from === undefined ? '' : `${from.kind} ${from.address}`;
+  if (address === lastAddress) return;
+  lastAddress = address;
+  drafts.value = new Map();
 });

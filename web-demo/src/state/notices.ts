@@ -40,7 +40,8 @@ export function tell(text: string): void {
 export function complain(error: unknown): void {
   const { message, advice } = problemOf(error);
   notices.value = [
-    ...notices.value,
+    // What is said again is said once, at the end.
+    ...notices.value.filter(({ text }) => text !== message),
     { id: ++lastId, kind: 'problem', text: message, ...(advice === undefined ? {} : { advice }) },
   ];
   announce(message);
@@ -48,6 +49,10 @@ export function complain(error: unknown): void {
 
 export function dismiss(id: number): void {
   notices.value = notices.value.filter((notice) => notice.id !== id);
+}
+
+export function dismissAll(): void {
+  notices.value = [];
 }
 
 /** What the worker throws carries its problem; anything else is one of ours. */

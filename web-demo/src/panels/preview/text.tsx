@@ -7,7 +7,7 @@ import { changeable } from '../../state/choose';
 import { drafts, keepDraft } from '../../state/drafts';
 import { filesRevision } from '../../state/map';
 import { announce, problemOf } from '../../state/notices';
-import { bytes as bytesOf, number } from '../../state/text';
+import { bytes as bytesOf, count } from '../../state/text';
 import { ProblemBox } from '../problem-box';
 import { useBytes } from './reading';
 
@@ -68,9 +68,10 @@ function Editor({ found, decoded }: { found: Details; decoded: Decoded }) {
   const field = useRef<HTMLTextAreaElement>(null);
   const [saving, setSaving] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const draft = drafts.value.get(path);
   const whole = size <= LIMIT;
   const editable = changeable.value && whole && decoded.ending !== 'mixed';
+  // What is being written belongs to the present; the past is shown as it was.
+  const draft = editable ? drafts.value.get(path) : undefined;
   const changed = draft !== undefined && draft !== decoded.text;
 
   async function save(): Promise<void> {
@@ -133,7 +134,8 @@ function Editor({ found, decoded }: { found: Details; decoded: Decoded }) {
       )}
       {whole && size > 0 && !changed && (
         <p class="soft">
-          {number(lines(decoded.text))} lines{decoded.ending === '\r\n' && ', ended as in Windows'}
+          {count(lines(decoded.text), 'line')}
+          {decoded.ending === '\r\n' && ', ended as in Windows'}
         </p>
       )}
     </div>
@@ -141,7 +143,7 @@ function Editor({ found, decoded }: { found: Details; decoded: Decoded }) {
 }
 
 function lines(text: string): number {
-  let count = text.endsWith('\n') || text === '' ? 0 : 1;
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count += 1;
-  return count;
+  let found = text.endsWith('\n') || text === '' ? 0 : 1;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) found += 1;
+  return found;
 }
