@@ -19,6 +19,9 @@ const SYNC_DELAY = 500;
 const SYNC_LIMIT = 5000;
 /** After this long without a change everything is written home. */
 const IDLE = 8000;
+/** How often the page hears of changes. */
+const INTERVAL = 400;
+const BULK_INTERVAL = 2000;
 /** Snapshots whose views are kept. */
 const KEPT_VIEWS = 3;
 /** A read of a remote map that still lacks something after so many fetches waits for the rest. */
@@ -39,6 +42,8 @@ export class Session {
   readonly #views = new Map<string, View>();
   readonly #turns = new Turns();
   #closed = false;
+  /** Work under way that changes much. */
+  #bulk = 0;
   #dirtySince: number | undefined;
   #syncTimer: ReturnType<typeof setTimeout> | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -51,10 +56,14 @@ export class Session {
 
   readonly #tellFiles = throttled(() => {
     if (!this.#closed) this.tell({ type: 'files' });
-  }, 400);
-  readonly #tellPlane = throttled(() => {
-    if (!this.#closed) this.onPlane();
-  }, 400);
+  }, INTERVAL);
+  // To be painted, what was written must get its place: while much is written, seldom.
+  readonly #tellPlane = throttled(
+    () => {
+      if (!this.#closed) this.onPlane();
+    },
+    () => (this.#bulk > 0 ? BULK_INTERVAL : INTERVAL),
+  );
 
   constructor(backing: Backing, raw: EngineMap, tell: Tell) {
     this.backing = backing;
@@ -129,6 +138,17 @@ export class Session {
         this.#changed(touched);
       }
     });
+  }
+
+  /** Runs work that makes many changes. */
+  async inBulk<T>(work: () => Promise<T>): Promise<T> {
+    this.#bulk += 1;
+    try {
+      return await work();
+    } finally {
+      this.#bulk -= 1;
+      if (!this.#closed) this.#tellPlane();
+    }
   }
 
   /** Keeps changes away while `action` runs. */
