@@ -8,4 +8,4 @@ export const wasmModule = new WebAssembly.Module(
 );
 initSync({ module: wasmModule });
 
-export { Compressor, Map, Map as InfiniteMap, version } from './aetherflow.js';
+export { Compressor, Map, Map as InfiniteMap, Plane, version } from './aetherflow.js';

@@ -10,6 +10,7 @@ pub mod commit;
 pub mod container;
 #[cfg(unix)]
 pub mod control;
+pub mod explore;
 pub mod fs;
 #[cfg(target_os = "linux")]
 pub mod fuse;

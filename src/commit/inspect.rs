@@ -15,6 +15,11 @@ impl Store {
         self.dirty.contains_key(&cluster)
     }
 
+    /// Whether the page of the table at `cluster` is in memory: looking at it reads nothing.
+    pub fn holds_table_page(&self, cluster: u64) -> bool {
+        self.is_pending(cluster) || self.tables.holds(cluster)
+    }
+
     /// What made the map refuse further changes, if anything did.
     pub fn failure(&self) -> Option<&Error> {
         self.poison.as_ref()

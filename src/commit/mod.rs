@@ -24,6 +24,7 @@ pub mod state;
 pub mod store;
 pub mod superblock;
 pub mod transaction;
+pub mod watch;
 
 pub use state::{Counters, Root, State};
 pub use store::{Page, Store};

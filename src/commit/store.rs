@@ -20,6 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::meter::Meter;
 use super::state::State;
 use super::superblock::Superblock;
+use super::watch::Watch;
 use crate::base::cache::{ByteCache, CacheFigures};
 use crate::base::checksum::crc32;
 use crate::base::env::{Clock, Entropy};
@@ -205,6 +206,8 @@ pub struct Store {
     /// A checkpoint that [`Store::finish_checkpoint`] has not heard of.
     pub(super) checkpoint: Option<super::checkpoint::Checkpoint>,
     pub(super) pin: super::pin::Pin,
+    /// What was changed in memory, for those who show it.
+    pub watch: Watch,
     pub meter: Meter,
 }
 
@@ -255,6 +258,7 @@ impl Store {
             homing: None,
             checkpoint: None,
             pin: super::pin::Pin::default(),
+            watch: Watch::default(),
             meter: Meter::default(),
             clusters: parts.clusters,
             live: parts.live,
@@ -342,6 +346,7 @@ impl Store {
         self.nodes.clear();
         self.tables.clear();
         self.clusters.drop_cache();
+        self.watch.dropped();
     }
 
     /// Sets the budgets; what exceeds them goes at once, or with the next checkpoint.
@@ -538,6 +543,7 @@ impl Store {
                 undo.pages.push((cluster, Some(dirty.clone())));
             }
             dirty.operation = operation;
+            self.watch.note(cluster, kind);
         }
         if !dirty.changed {
             dirty.changed = true;
@@ -571,6 +577,7 @@ impl Store {
         self.data_pages -=
             usize::from(before.as_ref().is_some_and(|page| page.kind == PageKind::Data));
         self.unlogged.push(cluster);
+        self.watch.note(cluster, kind);
         if let Some(undo) = &mut self.undo {
             undo.pages.push((cluster, before));
         }

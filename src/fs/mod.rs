@@ -81,6 +81,11 @@ fn buffer_budget(total: usize) -> usize {
     (total / 8).max(1 << 20)
 }
 
+/// Steps of heat that so many reads add: one for each doubling.
+fn steps(reads: u32) -> u8 {
+    (32 - reads.leading_zeros()) as u8
+}
+
 /// A filesystem in a store.
 pub struct Fs {
     pub(crate) store: Store,
@@ -221,14 +226,14 @@ impl Fs {
         self.store.drop_caches();
     }
 
-    pub(crate) fn root_of(&self, view: View) -> Root {
+    pub fn root_of(&self, view: View) -> Root {
         match view {
             View::Head => self.store.state().head,
             View::Snapshot(root) => root,
         }
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.store.clock().now()
     }
 
@@ -252,13 +257,25 @@ impl Fs {
         }
     }
 
+    /// Visits the reads observed since they were last written into the table: first cluster of
+    /// the extent, and the steps of heat they will add.
+    pub fn for_pending_heat(&self, visit: &mut dyn FnMut(u64, u8)) {
+        let heat = self.heat.lock().unwrap_or_else(PoisonError::into_inner);
+        heat.iter().for_each(|(&first, &reads)| visit(first, steps(reads)));
+    }
+
+    /// Keeps from now on which pages of the table change, for a picture that follows them.
+    pub fn watch(&mut self) {
+        self.store.watch.begin();
+    }
+
     /// Writes observed reads into the table: each doubling of the reads since the last time is
     /// one step of heat. Only when something else is written anyway.
     pub(crate) fn fold_heat(&mut self) -> Result<()> {
         let heat = std::mem::take(&mut *self.heat.lock().unwrap_or_else(PoisonError::into_inner));
         self.store.atomically(|store| {
             for (first, reads) in heat {
-                match store.warm(first, (32 - reads.leading_zeros()) as u8) {
+                match store.warm(first, steps(reads)) {
                     // A hint is not worth failing for; who reads there is told.
                     Err(error) if error.code() != Code::Corrupt => return Err(error),
                     _ => {}

@@ -4,6 +4,7 @@
 //! * [`node`]: the layout of a node and its checks;
 //! * [`item`]: which kinds of items there are, and the one that references extents;
 //! * [`cursor`]: reading, in key order;
+//! * [`difference`]: which items differ between two trees;
 //! * [`edit`]: changing one tree;
 //! * [`share`]: references on whole trees, which is what a snapshot is.
 //!
@@ -12,6 +13,7 @@
 //! holds a reference on a root sees a tree that never changes.
 
 pub mod cursor;
+pub mod difference;
 pub mod edit;
 pub mod item;
 pub mod key;

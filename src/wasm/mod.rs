@@ -16,6 +16,7 @@ mod host;
 mod import;
 mod objects;
 mod options;
+mod plane;
 mod render;
 mod verify;
 mod whole;

@@ -58,7 +58,7 @@ function Title({ hit }: { hit: Hit }) {
   const files = hit.files ?? [];
   const many = hit.fileCount ?? files.length;
   const [file] = files;
-  if (many === 1 && file !== undefined) {
+  if (many === 1 && file !== undefined && file.path !== '') {
     const [folder, name] = splitPath(file.path);
     return (
       <p class="plane-path">

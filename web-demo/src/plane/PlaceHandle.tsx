@@ -5,6 +5,7 @@ import { changeable } from '../state/choose';
 import { details } from '../state/details';
 import { camera, selection, tool } from '../state/view';
 import { current } from './current';
+import { CLUSTER } from './geometry';
 import { dragFrom, target } from './placing';
 import { distanceWords, splitPath } from './words';
 import { heed } from '../state/heed';
@@ -19,7 +20,12 @@ export function PlaceHandle() {
   const bounds = known?.path === path ? known.bounds : undefined;
   if (chart === null || path === null || bounds === undefined) return null;
   if (!changeable.value || tool.value !== 'look' || target.value !== null) return null;
-  const { x, y } = chart.toScreen((bounds.left + bounds.right) / 2, bounds.top);
+  // On its first piece: the middle of a file in many pieces is often somebody else's.
+  const piece = known?.extents.find(({ planeX }) => planeX !== undefined);
+  const { x, y } = chart.toScreen(
+    piece?.planeX ?? (bounds.left + bounds.right) / 2,
+    piece?.planeY === undefined ? bounds.top : piece.planeY - CLUSTER / 2,
+  );
   const size = chart.map.getSize();
   if (x < 0 || y < 0 || x > size.x || y > size.y) return null;
   return (

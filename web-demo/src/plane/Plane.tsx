@@ -8,6 +8,7 @@ import { HoverCard } from './HoverCard';
 import { LayerCard } from './LayerCard';
 import { Minimap } from './Minimap';
 import { PlaceHandle, TargetLabel } from './PlaceHandle';
+import { ScaleMark } from './ScaleMark';
 import { ScratchBar } from './ScratchBar';
 import { raiseSurface } from './surface';
 import { ZoomControls } from './ZoomControls';
@@ -42,7 +43,10 @@ export function Plane() {
           <Minimap />
           <ZoomControls />
         </div>
-        <FetchCounter />
+        <div class="plane-foot">
+          <ScaleMark />
+          <FetchCounter />
+        </div>
         <ScratchBar />
       </div>
       <HoverCard />

@@ -1,6 +1,7 @@
 /** The slippy map: its camera, how it moves, and how the page's signals and it agree. */
 import { batch, effect } from '@preact/signals';
 
+import { heed } from '../state/heed';
 import { layout } from '../state/map';
 import { camera, flight, type Bounds, type Camera } from '../state/view';
 import { covered, free } from './current';
@@ -69,6 +70,10 @@ export class Chart {
     this.disposers.push(
       () => resized.disconnect(),
       effect(() => {
+        heed(covered.value);
+        if (this.showsWhole()) queueMicrotask(() => this.fly('whole'));
+      }),
+      effect(() => {
         const wanted = flight.value;
         // Before there is a layout there is no whole to fly to; the wish stays until then.
         if (wanted === null || layout.value === null) return;
@@ -131,7 +136,10 @@ export class Chart {
     return this.covers;
   }
 
+  /** The container or its panels have another size: who sees the whole plane goes on seeing it. */
   private measure(): void {
+    const { x, y, zoom } = camera.peek();
+    const seesWhole = this.showsWhole();
     this.map.invalidateSize({ pan: false, animate: false });
     const all = this.element.getBoundingClientRect();
     const inner = this.between.getBoundingClientRect();
@@ -143,12 +151,16 @@ export class Chart {
     };
     free.value = { width: inner.width, height: inner.height };
     this.limitZoom();
-    // Who sees the whole plane goes on seeing it when a panel opens or the window changes.
+    if (seesWhole) this.fly('whole', true);
+    else jumpTo(this.map, at(x, y), zoom);
+  }
+
+  /** Whether the camera is still where it was put for the whole plane, to a pixel. */
+  private showsWhole(): boolean {
     const { whole } = this;
     const now = camera.peek();
-    if (whole !== null && whole.zoom === now.zoom && whole.x === now.x && whole.y === now.y) {
-      queueMicrotask(() => this.fly('whole', true));
-    }
+    if (whole === null || Math.abs(whole.zoom - now.zoom) > 1e-4) return false;
+    return Math.hypot(whole.x - now.x, whole.y - now.y) * this.scale() < 2;
   }
 
   /** The middle of what no panel covers. */

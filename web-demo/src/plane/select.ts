@@ -23,9 +23,10 @@ export async function selectAt(
     return null;
   }
   if (mine !== latest) return null;
-  const files = hit.files ?? [];
+  // A file that is open but has no name any more cannot be chosen by one.
+  const files = (hit.files ?? []).filter(({ path }) => path !== '');
   if (files.length > 1) {
-    choice.value = { hit, screen };
+    choice.value = { hit: { ...hit, files }, screen };
     return hit;
   }
   choice.value = null;

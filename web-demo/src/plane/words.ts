@@ -45,7 +45,7 @@ export function hitTitle(hit: Hit): string {
       : `${number(many)} files share this`;
   }
   const file = hit.files?.[0];
-  if (file !== undefined) return shown(file.path);
+  if (file !== undefined) return file.path === '' ? 'A file without a name' : shown(file.path);
   switch (hit.kind) {
     case 'free':
       return 'Free space';

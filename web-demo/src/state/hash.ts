@@ -33,7 +33,7 @@ export function parseLink(hash: string): Link {
   const wanted = fields.get('layer');
   const select = fields.get('select');
   return {
-    source: url ? { kind: 'url', url } : map ? { kind: 'stored', name: map } : null,
+    source: url ? { kind: 'url', url: absolute(url) } : map ? { kind: 'stored', name: map } : null,
     at: [x, y, zoom].every(Number.isFinite) ? { x, y, zoom } : null,
     layer: LINKED.find((each) => each === wanted) ?? null,
     select: select?.startsWith('/') === true ? select : null,
@@ -54,7 +54,14 @@ export function linkOf(
     const text = encodeURIComponent(value).replace(/%(2F|2C|3A)/g, decodeURIComponent);
     fields.push(`${name}=${text}`);
   };
-  if (from.kind === 'url') add('url', from.address);
+  // Beside the page itself a map is linked to without the server's name, which may be another tomorrow.
+  if (from.kind === 'url') {
+    const whole = absolute(from.address);
+    add(
+      'url',
+      whole.startsWith(`${location.origin}/`) ? whole.slice(location.origin.length) : whole,
+    );
+  }
   if (from.kind === 'stored') add('map', from.address);
   // To about a screen pixel, so that addresses stay short.
   const digits = Math.max(0, Math.min(3, Math.ceil(at.zoom / 3)));
@@ -64,6 +71,11 @@ export function linkOf(
   if (select !== null && !/[\ud800-\udfff]/u.test(select)) add('select', select);
   if (past !== null) add('snapshot', past);
   return `#${fields.join('&')}`;
+}
+
+/** As the page means it; the worker, which fetches it, lies in another folder. */
+function absolute(url: string): string {
+  return URL.canParse(url, location.href) ? new URL(url, location.href).href : url;
 }
 
 function tidy(value: number, digits: number): string {
@@ -109,7 +121,9 @@ async function follow(link: Link): Promise<void> {
 function isOpen(source: Link['source']): boolean {
   const from = openMap.value?.from;
   if (from === undefined || source === null || from.kind !== source.kind) return false;
-  return from.address === (source.kind === 'url' ? source.url : source.name);
+  return source.kind === 'url'
+    ? absolute(from.address) === source.url
+    : from.address === source.name;
 }
 
 function write(): void {

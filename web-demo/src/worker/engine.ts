@@ -40,9 +40,9 @@ function guarded<A extends unknown[], R>(
 type Calls = Record<string, (...args: never[]) => Promise<unknown>>;
 
 export function createEngine(): Engine {
-  const engine = new Worker();
+  const engine = new WorkerEngine();
   const methods: Calls = {};
-  const prototype = Worker.prototype as unknown as Calls;
+  const prototype = WorkerEngine.prototype as unknown as Calls;
   for (const name of Object.getOwnPropertyNames(prototype)) {
     const method = prototype[name];
     if (name !== 'constructor' && method !== undefined) {
@@ -52,7 +52,7 @@ export function createEngine(): Engine {
   return methods as unknown as Engine;
 }
 
-class Worker implements Engine {
+class WorkerEngine implements Engine {
   #keeper: Promise<Keeper> | undefined;
   #listener: ((event: EngineEvent) => void) | undefined;
   #started: ReturnType<Engine['start']> | undefined;

@@ -17,6 +17,9 @@ const FREE_PART = 0.05;
 /** How often the plane is painted anew while the index grows. */
 const REPAINT = 1200;
 const MOST_ITEMS = 1 << 16;
+/** So long after a change others are expected, and then a slice is followed by this rest. */
+const BUSY = 800;
+const REST = 24;
 
 export class Indexer {
   readonly #session: Session;
@@ -29,6 +32,9 @@ export class Indexer {
   #spent = 0;
   #allowed: number;
   #waiting = false;
+  /** A run goes on. */
+  #active = false;
+  #busyUntil = 0;
   readonly #repaint = throttled(() => {
     if (!this.#session.closed) this.#painted();
   }, REPAINT);
@@ -41,14 +47,21 @@ export class Indexer {
     this.#allowed = Math.max(FREE_BYTES, size * FREE_PART);
   }
 
-  /** Reads the index of `view` from now on, or again after a change. */
+  /** Reads the index of `view` from now on. */
   start(view: View): void {
     this.#view = view;
     void this.#read(++this.#run);
   }
 
+  /** Reads on after a change of `view`, at leisure while more of them come. */
+  follow(view: View): void {
+    this.#busyUntil = performance.now() + BUSY;
+    if (!this.#active || this.#view !== view) this.start(view);
+  }
+
   stop(): void {
     this.#run += 1;
+    this.#active = false;
   }
 
   /** Lets a remote map's index be read to its end. */
@@ -67,9 +80,11 @@ export class Indexer {
     const view = this.#view;
     const started = performance.now();
     this.#waiting = false;
+    this.#active = true;
     try {
       for (;;) {
-        await breathe();
+        if (performance.now() < this.#busyUntil) await sleep(REST);
+        else await breathe();
         if (this.#isOver(run, view)) return;
         if (this.#isSpent()) {
           this.#wait(view);
@@ -91,6 +106,8 @@ export class Indexer {
       if (this.#isOver(run, view)) return;
       this.#wait(view);
       session.tell({ type: 'failed', problem: explain(error).plain() });
+    } finally {
+      if (run === this.#run) this.#active = false;
     }
   }
 

@@ -15,7 +15,7 @@ import { TYPE } from './gate';
 import { walk } from './files';
 import { Indexer } from './indexing';
 import { Pace } from './pace';
-import type { Session } from './session';
+import { peek, type Session } from './session';
 import { bitmapOf, imageAt, TileQueue } from './tiles';
 import type { View } from './view';
 
@@ -64,7 +64,7 @@ export class PlaneKeeper {
   #changed(): void {
     const { shown, head } = this.#session;
     head.plane.refresh();
-    if (shown === head) this.#indexer.start(head);
+    if (shown === head) this.#indexer.follow(head);
     this.tell();
   }
 
@@ -109,18 +109,18 @@ export class PlaneKeeper {
 
   async hit(x: number, y: number): Promise<Hit> {
     const view = this.#session.shown;
-    const { remote } = this.#session.backing;
-    if (remote === undefined) return view.plane.hit(x, y, true);
     this.#session.check(view);
     // A pointer that passes over a remote map fetches no data, only what says whose it is.
-    remote.collect();
-    try {
-      const hit = view.plane.hit(x, y, true);
-      if (!remote.settle()) return hit;
-    } catch {
-      remote.settle();
-    }
-    remote.forgetMissing();
+    const { value, whole } = peek(this.#session.backing.remote, () => {
+      try {
+        return view.plane.hit(x, y, true);
+      } catch (error) {
+        return { error };
+      }
+    });
+    if (!('error' in value)) {
+      if (whole) return value;
+    } else if (whole) throw value.error;
     return this.#session.reading(({ plane }) => plane.hit(x, y, false), view);
   }
 

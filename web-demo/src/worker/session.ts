@@ -314,6 +314,29 @@ export class Session {
 interface Collecting {
   collect(): void;
   settle(): boolean;
+  forgetMissing(): void;
+}
+
+/** Runs `action` with what is here; `whole` says whether it needed more, which is not fetched. */
+export function peek<T>(
+  remote: Collecting | undefined,
+  action: () => T,
+): { value: T; whole: boolean } {
+  if (remote === undefined) return { value: action(), whole: true };
+  const end = (): boolean => {
+    const lacked = remote.settle();
+    if (lacked) remote.forgetMissing();
+    return !lacked;
+  };
+  remote.collect();
+  let value: T;
+  try {
+    value = action();
+  } catch (error) {
+    end();
+    throw error;
+  }
+  return { value, whole: end() };
 }
 
 /** What `action` gives when nothing was lacking; undefined when something has to be fetched first. */

@@ -7,17 +7,20 @@
 import type { Tile, TileRequest } from '../engine/contract';
 import { breathe } from './pace';
 import { aborted } from './problems';
-import type { Session } from './session';
+import { peek, type Session } from './session';
 import type { View } from './view';
 
 /** Tiles of a remote map that fetch together. */
 const TOGETHER = 12;
 /** Requests that are waiting at most; the oldest are given up, the page has long left them. */
 const WAITING = 600;
-/** A tile that needs more pages of the table than this is painted with what is known. */
-const FAR = 96;
-/** Fetching for a tile goes on for at most this many rounds. */
-const ROUNDS = 24;
+/** A tile of a remote map that needs more pages of the table than this shows it from afar … */
+const FAR = 8;
+/** … and is fetched for only while less than this is here: the larger of both. */
+const FREE_BYTES = 8 << 20;
+const FREE_PART = 0.05;
+/** The same for the pixels themselves, in bytes. */
+const RAW_BYTES = 1 << 20;
 
 interface Waiter {
   resolve: (tile: Tile) => void;
@@ -37,7 +40,7 @@ export class TileQueue {
   readonly #viewOf: (request: TileRequest) => View;
   readonly #jobs: Job[] = [];
   #working = false;
-  /** Whether a visitor asked to read all of a remote map's table. */
+  /** Whether the visitor asked to read all of a remote map's table. */
   all = false;
 
   constructor(session: Session, viewOf: (request: TileRequest) => View) {
@@ -87,11 +90,18 @@ export class TileQueue {
 
   async #finish(job: Job): Promise<void> {
     const { view, request, waiters } = job;
+    const session = this.#session;
     try {
-      this.#session.check(view);
-      const known = this.#isFar(view, request);
-      const image = await this.#session.reading(() => paint(view, request, known), view);
-      const partial = view.plane.partial;
+      session.check(view);
+      let painted: Painted;
+      if (this.#isFar(view, request)) {
+        // Only what is here; the rest shows as unknown.
+        painted = peek(session.backing.remote, () => paint(view, request, true)).value;
+        painted.partial = true;
+      } else {
+        painted = await session.reading(() => paint(view, request, false), view);
+      }
+      const { image, partial } = painted;
       for (const waiter of waiters) {
         waiter.resolve({ bitmap: await bitmapOf(image), partial });
       }
@@ -101,43 +111,49 @@ export class TileQueue {
   }
 
   /** Whether a tile shows so much of a remote map that it is not fetched for it. */
-  #isFar(view: View, { zoom, column, row, size }: TileRequest): boolean {
-    if (this.all || this.#session.backing.remote === undefined) return false;
+  #isFar(view: View, { layer, zoom, column, row, size }: TileRequest): boolean {
+    const { remote } = this.#session.backing;
+    if (this.all || remote === undefined) return false;
+    if (layer === 'raw') {
+      const side = size / 2 ** zoom;
+      return Math.min(side * side * 4, remote.size) > RAW_BYTES;
+    }
+    if (remote.fetched < Math.max(FREE_BYTES, remote.size * FREE_PART)) return false;
     return view.plane.prefetch(zoom, column, row, size, 0) > FAR;
   }
 
-  /** Fetches the pages of the table that a batch lacks. */
+  /** Fetches what a batch lacks: a first try of painting finds all of it. */
   async #fetch(batch: Job[]): Promise<void> {
     const session = this.#session;
     const { remote } = session.backing;
-    for (let round = 0; remote !== undefined && round < ROUNDS; round += 1) {
-      let lacking = false;
-      for (const { view, request } of batch) {
-        if (session.closed || view.closed) return;
-        if (this.#isFar(view, request)) continue;
-        const { zoom, column, row, size } = request;
-        remote.collect();
-        try {
-          view.plane.prefetch(zoom, column, row, size, FAR);
-        } catch {
-          // Told when the tile is painted.
-        } finally {
-          lacking = remote.settle() || lacking;
-        }
-      }
-      if (!lacking) return;
+    if (remote === undefined) return;
+    let lacking = false;
+    for (const { view, request } of batch) {
+      if (session.closed || view.closed) return;
+      if (this.#isFar(view, request)) continue;
+      remote.collect();
       try {
-        await remote.fetchMissing();
+        paint(view, request, false);
       } catch {
-        return;
+        // Told when the tile is painted.
+      } finally {
+        lacking = remote.settle() || lacking;
       }
     }
+    // A failure is told to those who wait for the tile.
+    if (lacking) await remote.fetchMissing().catch(() => undefined);
   }
 }
 
-function paint({ plane }: View, request: TileRequest, known: boolean): ImageData {
+interface Painted {
+  image: ImageData;
+  partial: boolean;
+}
+
+function paint({ plane }: View, request: TileRequest, known: boolean): Painted {
   const { layer, theme, zoom, column, row, size } = request;
-  return imageAt(plane.memory, plane.paint(layer, theme, zoom, column, row, size, known), size);
+  const address = plane.paint(layer, theme, zoom, column, row, size, known);
+  return { image: imageAt(plane.memory, address, size), partial: plane.partial };
 }
 
 /** A copy of an image in wasm memory, where the next call paints over it. */

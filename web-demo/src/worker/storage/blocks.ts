@@ -4,9 +4,11 @@
  * Pure arithmetic and memory; who gets the bytes is the storage's business.
  */
 
-export const BLOCK = 64 * 1024;
+/** About half of the smallest band, which is what the engine reads for one cluster. */
+export const BLOCK = 16 * 1024;
 /** Most bytes one run has: what a sequential reader is given ahead. */
 const RUN = 1 << 20;
+const FIRST_AHEAD = 64 * 1024;
 
 /** Bytes [from, to). */
 export interface Range {
@@ -98,7 +100,8 @@ export class ReadAhead {
 
   /** The run to get for a missing one; at most 1 MiB more. */
   extend(run: Range, size: number): Range {
-    this.#ahead = run.from === this.#expected ? Math.min(RUN, Math.max(BLOCK, this.#ahead * 2)) : 0;
+    this.#ahead =
+      run.from === this.#expected ? Math.min(RUN, Math.max(FIRST_AHEAD, this.#ahead * 2)) : 0;
     const to = Math.min(size, run.to + this.#ahead);
     this.#expected = to;
     return { from: run.from, to };

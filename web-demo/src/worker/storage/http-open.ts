@@ -2,12 +2,14 @@
 import type { OnProgress } from '../../engine/contract';
 import { Reporter } from '../progress';
 import { problem } from '../problems';
-import { BLOCK } from './blocks';
 import { HttpStorage, versionOf, wholeLength } from './http';
 import { answerProblem, noRanges, unreachable, webPage } from './http-problems';
 
 /** Largest file that is downloaded as a whole where a server sends no parts. */
 const WHOLE_LIMIT = 256 * 1024 * 1024;
+
+/** Bytes of the first request: whole blocks, in which the engine finds the form and a superblock. */
+const FIRST = 64 * 1024;
 
 /** Takes a download piece by piece. */
 export interface Sink {
@@ -67,7 +69,7 @@ export async function openHttp(
       throw unreachable(url, error);
     }
   };
-  let response = await ask({ headers: { Range: `bytes=0-${BLOCK - 1}` } }).catch(() =>
+  let response = await ask({ headers: { Range: `bytes=0-${FIRST - 1}` } }).catch(() =>
     // A browser does not even show a part that was compressed on its way, and some servers let
     // other sites read whole files only.
     ask({}),
@@ -89,7 +91,7 @@ export async function openHttp(
     if (!encoded && size !== undefined) {
       const first = await bodyOf(url, response);
       // All of a small file, or one block of a large one.
-      if (first.length === Math.min(size, BLOCK)) {
+      if (first.length === Math.min(size, FIRST)) {
         return { ranges: new HttpStorage(url, size, versionOf(header), first, noticed) };
       }
     }

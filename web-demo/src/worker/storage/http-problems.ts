@@ -18,14 +18,17 @@ export function changed(url: string): EngineProblem {
 export function unreachable(url: string, cause: unknown): EngineProblem {
   const other = new URL(url).origin !== location.origin;
   const insecure = location.protocol === 'https:' && url.startsWith('http:');
+  const message = other
+    ? `${host(url)} cannot be reached, or does not let other sites read its files.`
+    : `${host(url)} cannot be reached.`;
   const advice = !navigator.onLine
     ? 'This device is offline; try again once it is connected.'
     : insecure
       ? 'This page is secure, and browsers do not let it read from addresses that begin with http:.'
       : other
-        ? 'Either the server cannot be reached, or it does not let other sites read its files (CORS). Download the picture and open it as a file.'
+        ? 'Look whether the address is right. If it is, the server lacks the headers that allow it (CORS): download the picture and open it as a file.'
         : 'Look whether the server is running, then try again.';
-  return problem('EIO', 'unreachable', `${host(url)} could not be read from.`, advice, cause);
+  return problem('EIO', 'unreachable', message, advice, cause);
 }
 
 /** For a status that is neither 200 nor 206. */

@@ -1,0 +1,52 @@
+//! One state of the map and its owners, read and read again as it changes.
+
+use super::index::{Index, Walk};
+use crate::commit::watch::Moment;
+use crate::fs::{Fs, View};
+
+/// A state and the owners of its clusters, as far as they are known.
+pub struct Owned {
+    pub view: View,
+    pub index: Option<Index>,
+    /// Changes of nodes when the walk that found them began.
+    at: u64,
+    /// The next walk, and when it began.
+    walk: Option<(Walk, u64)>,
+}
+
+impl Owned {
+    pub fn new(view: View) -> Owned {
+        Owned { view, index: None, at: 0, walk: None }
+    }
+
+    /// Whether the owners are those of a moment.
+    pub fn is_settled(&self, moment: Moment) -> bool {
+        self.index.is_some() && (self.view != View::Head || self.at >= moment.nodes)
+    }
+
+    /// Reads on; whether the owners are new. The old ones serve until then.
+    pub fn read_on(&mut self, fs: &Fs, items: u64) -> bool {
+        let began = fs.store().watch.now().nodes;
+        let view = self.view;
+        let (walk, _) = self.walk.get_or_insert_with(|| (Walk::new(fs, view), began));
+        if !walk.step(fs, items) {
+            return false;
+        }
+        if let Some((walk, began)) = self.walk.take() {
+            self.index = Some(walk.finish());
+            self.at = began;
+        }
+        true
+    }
+
+    /// Inodes read, and inodes there are.
+    pub fn progress(&self, fs: &Fs, moment: Moment) -> (u64, u64) {
+        match &self.walk {
+            Some((walk, _)) => (walk.done.min(walk.total), walk.total),
+            None => {
+                let total = Walk::new(fs, self.view).total;
+                (if self.is_settled(moment) { total } else { 0 }, total)
+            }
+        }
+    }
+}

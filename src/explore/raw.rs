@@ -1,0 +1,218 @@
+//! The map's own pixels: as they are where there is room, samples of them from afar. For looking
+//! at only: who wants the bytes asks for them ([`Plane::pixels`]).
+
+use super::Plane;
+use super::facts::{Facts, Held};
+use super::palette::{Color, Palette, mix};
+use super::pyramid::{Cell, Order, Sum};
+use super::tiles::Tile;
+use crate::base::limits::{CLUSTER, TILE};
+use crate::base::{Code, Error, Result};
+use crate::container::{Clusters, Geometry};
+use crate::fs::Fs;
+use crate::plane::{hilbert, spiral};
+
+/// Pixels on a side that [`Plane::pixels`] gives at most.
+const MOST: u32 = 256;
+const SIDE: usize = TILE as usize;
+
+/// Rows of the map's picture, one at a time.
+pub struct RowReader<'c> {
+    geometry: Geometry,
+    clusters: &'c dyn Clusters,
+    /// Of a live picture the row, of another its band.
+    bytes: Vec<u8>,
+    band: Option<u32>,
+}
+
+impl<'c> RowReader<'c> {
+    pub fn new(geometry: Geometry, clusters: &'c dyn Clusters) -> RowReader<'c> {
+        RowReader { geometry, clusters, bytes: Vec::new(), band: None }
+    }
+
+    /// The pixels of a row, RGBA.
+    ///
+    /// # Errors
+    /// Those of the storage; `Corrupt` from a damaged packed form.
+    pub fn row(&mut self, row: u32) -> Result<&[u8]> {
+        let (band, inside) = (row / TILE, (row % TILE) as usize);
+        let length = 4 * self.geometry.width() as usize;
+        if let Some(live) = self.clusters.as_live() {
+            self.bytes.resize(length, 0);
+            let at = self.geometry.band_offset(band) + self.geometry.row_offset(inside) as u64 + 1;
+            live.storage().read_at(at, &mut self.bytes)?;
+            return Ok(&self.bytes);
+        }
+        if self.band != Some(band) {
+            self.bytes.resize(self.geometry.band_rows_len(), 0);
+            self.band = None;
+            self.clusters.read_band(band, &mut self.bytes)?;
+            self.band = Some(band);
+        }
+        let at = inside * self.geometry.row_len() + 1;
+        Ok(&self.bytes[at..at + length])
+    }
+}
+
+/// The colour of a pixel that stands for others: alpha is data too, it dims, but never hides.
+pub fn dimmed(pixel: [u8; 4], ground: Color) -> Color {
+    let [red, green, blue, alpha] = pixel;
+    mix(ground, [red, green, blue], 0.35 + 0.65 * f32::from(alpha) / 255.0)
+}
+
+/// One cell for each cluster of a sheet, from four of its pixels. Bands in which nothing is are
+/// not read where that would cost more than a look.
+pub fn sample(
+    fs: &Fs,
+    sheet: u32,
+    facts: &Facts,
+    palette: &Palette,
+    order: &Order,
+    cells: &mut [Cell],
+) {
+    let clusters = &**fs.store().clusters();
+    let geometry = fs.store().geometry();
+    let mut used = vec![clusters.as_live().is_some(); order.side as usize];
+    for (fact, row) in facts.list().iter().zip(order.rows.iter()) {
+        used[(row / order.side) as usize] |= !matches!(fact.held, Held::Free | Held::Parity);
+    }
+    let mut rows = RowReader::new(geometry, clusters);
+    for (y, line) in cells.chunks_exact_mut(order.side as usize).enumerate() {
+        let mut sums = vec![Sum::default(); order.side as usize];
+        for inside in [TILE / 4, TILE / 4 * 3] {
+            let row = sheet * geometry.width() + y as u32 * TILE + inside;
+            let pixels = if used[y] { rows.row(row).ok() } else { Some(&[][..]) };
+            for (x, sum) in sums.iter_mut().enumerate() {
+                for across in [SIDE / 4, SIDE / 4 * 3] {
+                    let at = (x * SIDE + across) * 4;
+                    let cell = match pixels.map(|pixels| pixels.get(at..at + 4)) {
+                        None => Cell::UNKNOWN,
+                        Some(Some(&[red, green, blue, alpha]))
+                            if red | green | blue | alpha != 0 =>
+                        {
+                            let loud = dimmed([red, green, blue, alpha], palette.ground);
+                            Cell { loud, share: 255, ground: palette.free, unknown: 0 }
+                        }
+                        Some(_) => Cell { ground: palette.free, ..Cell::default() },
+                    };
+                    sum.add(&cell);
+                }
+            }
+        }
+        line.iter_mut().zip(&sums).for_each(|(cell, sum)| *cell = sum.mean());
+    }
+}
+
+/// Paints a tile in which a cluster is more than a pixel.
+///
+/// # Errors
+/// Those of the storage; `Corrupt` from a damaged packed form.
+pub fn paint(
+    fs: &Fs,
+    geometry: Geometry,
+    tile: &Tile,
+    palette: &Palette,
+    pixels: &mut [u8],
+) -> Result<()> {
+    let (columns, rows) = tile.lines(geometry);
+    // Pixels of the map in one of the screen, or of the screen in one of the map.
+    let (many, magnified) =
+        if tile.zoom < 0 { (1u32 << -tile.zoom, 1) } else { (1, 1u32 << tile.zoom) };
+    let mut reader = RowReader::new(geometry, &**fs.store().clusters());
+    let size = tile.size as usize;
+    let samples = if many > 1 { 2 } else { 1 };
+    let mut line = vec![[0u32; 4]; size];
+    let mut last = None;
+    for (y, row) in rows.iter().enumerate() {
+        let source = (row.sheet, row.cell * TILE + row.pixel * many / magnified);
+        let line_at = y * size * 4;
+        if many == 1 && last == Some(source) {
+            pixels.copy_within(line_at - size * 4..line_at, line_at);
+            continue;
+        }
+        last = Some(source);
+        let mut x = 0;
+        for run in columns.chunk_by(|a, b| a.sheet == b.sheet) {
+            let from = x;
+            x += run.len();
+            let sheet = spiral::sheet_at(run[0].sheet, row.sheet);
+            let Some(sheet) = sheet.filter(|&sheet| sheet < geometry.sheets()) else { continue };
+            let line = &mut line[..run.len()];
+            line.fill([0; 4]);
+            for part in 0..samples {
+                // In the first and third quarter of what a pixel stands for.
+                let inside = |part: u32| many * (2 * part + 1) / (2 * samples);
+                let bytes = reader.row(sheet * geometry.width() + source.1 + inside(part))?;
+                for (sums, column) in line.iter_mut().zip(run) {
+                    let first = column.cell * TILE + column.pixel * many / magnified;
+                    for across in 0..samples {
+                        let at = (first + inside(across)) as usize * 4;
+                        let pixel = &bytes[at..at + 4];
+                        sums.iter_mut().zip(pixel).for_each(|(sum, &byte)| *sum += u32::from(byte));
+                    }
+                }
+            }
+            for (x, sums) in (from..).zip(&*line) {
+                let pixel = sums.map(|sum| (sum / (samples * samples)) as u8);
+                let [red, green, blue, alpha] = pixel;
+                let color = if pixel == [0; 4] {
+                    palette.free
+                } else if many > 1 {
+                    dimmed(pixel, palette.ground)
+                } else {
+                    mix(palette.ground, [red, green, blue], f32::from(alpha) / 255.0)
+                };
+                let at = line_at + x * 4;
+                pixels[at..at + 4].copy_from_slice(&[color[0], color[1], color[2], 255]);
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Plane {
+    /// The stored bytes of a rectangle of plane pixels, 4 each; zeros outside of sheets.
+    ///
+    /// # Errors
+    /// `Invalid` for more than 256 pixels a side; those of the storage.
+    pub fn pixels(&self, fs: &Fs, x: f64, y: f64, width: u32, height: u32) -> Result<Vec<u8>> {
+        if width > MOST || height > MOST {
+            let what = format!("{width} x {height} pixels; {MOST} x {MOST} can be asked for");
+            return Err(Error::new(Code::Invalid, what));
+        }
+        let geometry = self.geometry;
+        let mut out = vec![0; (width * height) as usize * 4];
+        // Counted from the upper left of sheet 0.
+        let half = i64::from(geometry.width() / 2);
+        let start = |at: f64| (at.floor() as i64).clamp(-1 << 40, 1 << 40) + half;
+        let (left, top) = (start(x), start(y));
+        let tile = i64::from(TILE);
+        let mut bytes = [0; CLUSTER];
+        for tile_y in top.div_euclid(tile)..=(top + i64::from(height) - 1).div_euclid(tile) {
+            for tile_x in left.div_euclid(tile)..=(left + i64::from(width) - 1).div_euclid(tile) {
+                let Some((sheet, column, row)) = place(geometry, tile_x, tile_y) else { continue };
+                let cluster = geometry.cluster(sheet, hilbert::index(geometry.side(), column, row));
+                fs.store().clusters().read_run(cluster, &mut bytes)?;
+                for (at, pixel) in (0i64..).zip(bytes.chunks_exact(4)) {
+                    let x = tile_x * tile + at % tile - left;
+                    let y = tile_y * tile + at / tile - top;
+                    if (0..i64::from(width)).contains(&x) && (0..i64::from(height)).contains(&y) {
+                        let at = (y * i64::from(width) + x) as usize * 4;
+                        out[at..at + 4].copy_from_slice(pixel);
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Sheet, column and row of a tile, counted from the upper left of sheet 0; `None` where there
+/// is no sheet.
+pub fn place(geometry: Geometry, x: i64, y: i64) -> Option<(u32, u32, u32)> {
+    let side = i64::from(geometry.side());
+    let column = i32::try_from(x.div_euclid(side)).ok()?;
+    let row = i32::try_from(y.div_euclid(side)).ok()?;
+    let sheet = spiral::sheet_at(column, row).filter(|&sheet| sheet < geometry.sheets())?;
+    Some((sheet, x.rem_euclid(side) as u32, y.rem_euclid(side) as u32))
+}

@@ -1,0 +1,24 @@
+/** The scale, as a square: how many bytes lie in that much of the picture. */
+import { bytes } from '../state/text';
+import { camera } from '../state/view';
+
+/** A pixel of the picture holds four bytes. */
+const PIXEL_BYTES = 4;
+const SMALLEST = 14;
+
+export function ScaleMark() {
+  const { zoom } = camera.value;
+  // A power of two, so that the square is of clusters, or of pixels when near.
+  const side = Math.max(Math.ceil(Math.log2(SMALLEST) - zoom), 0);
+  const shown = 2 ** (side + zoom);
+  const held = bytes(PIXEL_BYTES * 4 ** side).replace(/\.0+(?= )/, '');
+  return (
+    <p class="plane-card plane-scale-mark" title={`A square of this size holds ${held}`}>
+      <i style={{ width: `${shown}px`, height: `${shown}px` }} aria-hidden="true" />
+      <span>
+        <span class="hidden-visually">The square of the scale holds </span>
+        {held}
+      </span>
+    </p>
+  );
+}
