@@ -7,5 +7,6 @@ pub mod env;
 pub mod error;
 pub mod letters;
 pub mod limits;
+pub mod order;
 
 pub use error::{Code, Error, Result};

@@ -8,6 +8,7 @@ use super::report::{
 };
 use crate::base::checksum::crc32;
 use crate::base::limits::{CLUSTER, RUN, TILE};
+use crate::base::order;
 use crate::base::{Error, Result};
 use crate::commit::Page;
 use crate::container::geometry::{BLOCK_HEAD, CHUNK_HEAD, HEADER, TRAILER};
@@ -189,7 +190,7 @@ impl Check<'_, '_> {
             skeleton.finish(self);
         }
         self.report.parity_stripes = facts.fresh_sheets * u64::from(geometry.stripes());
-        damage.sort_unstable_by_key(|damage: &Damage| damage.cluster);
+        order::by_number(&mut damage, |damage: &Damage| damage.cluster);
         Ok(damage)
     }
 

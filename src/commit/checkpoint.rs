@@ -28,6 +28,7 @@ use super::superblock::Superblock;
 use super::transaction::{Prepared, nanoseconds};
 use crate::base::Result;
 use crate::base::limits::CLUSTER;
+use crate::base::order;
 use crate::container::{BandSums, Geometry, Live};
 use crate::vat::page as table;
 use crate::wal::{Intent, LogFile};
@@ -184,7 +185,7 @@ impl Store {
         if pages.len() < FEW {
             return None;
         }
-        pages.sort_unstable_by_key(|(cluster, _)| *cluster);
+        order::by_number(&mut pages, |page| page.0);
         let homing = Homing(Arc::new(Pages {
             live,
             pin: self.pin.state(),
@@ -250,7 +251,7 @@ impl Store {
             (cluster, Arc::clone(&dirty.page), dirty.at_home)
         };
         let mut dirty: Vec<(u64, Arc<Page>, bool)> = self.dirty.iter().map(page).collect();
-        dirty.sort_unstable_by_key(|(cluster, ..)| *cluster);
+        order::by_number(&mut dirty, |page| page.0);
         // Pages without a log carry the number of the transaction that this checkpoint is.
         if self.log.is_none() && (self.superblock.state != self.state || !dirty.is_empty()) {
             self.state.generation += 1;

@@ -11,6 +11,7 @@ use super::store::Store;
 use crate::base::Result;
 use crate::base::checksum::crc32;
 use crate::base::limits::CLUSTER;
+use crate::base::order;
 use crate::codec::parity::{self, Cluster, DATA, PARITY};
 use crate::vat::page as table;
 use crate::vat::{Kind, Record};
@@ -110,7 +111,7 @@ impl Store {
             }
             changed.push((*cluster, &bytes[..]));
         }
-        changed.sort_unstable_by_key(|(cluster, _)| *cluster);
+        order::by_number(&mut changed, |change| change.0);
         let runs: Vec<(u64, u32)> = changed.iter().map(|(cluster, _)| (*cluster, 1)).collect();
         self.declare(&runs)?;
         self.data_unsynced |= !changed.is_empty();

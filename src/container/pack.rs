@@ -13,6 +13,7 @@ use super::segment::Encoder;
 use super::skeleton::{self, Summer, Totals};
 use super::{Clusters, Live};
 use crate::base::limits::{CLUSTER, RUN, TILE};
+use crate::base::order;
 use crate::base::{Code, Error, Result};
 use crate::storage::Storage;
 use crate::storage::mem::{is_zero, scatter_rows};
@@ -54,7 +55,7 @@ pub fn pack(
         }
         replace.push((geometry.band_of(cluster), cluster, bytes));
     }
-    replace.sort_by_key(|edit| edit.0);
+    order::by_number(&mut replace, |edit| u64::from(edit.0));
 
     out(&skeleton::header(geometry))?;
     let mut encoder = Encoder::new();

@@ -2,6 +2,7 @@
 
 use super::geometry::{BLOCK_HEAD, CHUNK_HEAD, Geometry};
 use crate::base::limits::{CLUSTER, RUN, TILE};
+use crate::base::order;
 use crate::storage::mem::{Rows, gather_rows, scatter_rows};
 
 /// One cluster of a request: where it lies and the caller's 4096 bytes for it.
@@ -25,7 +26,7 @@ pub(super) fn tiles<T>(
 
 /// Brings tiles into file order: by band, then by column.
 pub(super) fn sort<T>(tiles: &mut [Tile<T>]) {
-    tiles.sort_unstable_by_key(|tile| (tile.band, tile.column));
+    order::by_number(tiles, |tile| u64::from(tile.band) << 32 | u64::from(tile.column));
 }
 
 /// Adjacent columns of one sorted band group, as index ranges into it.

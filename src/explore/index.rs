@@ -8,11 +8,11 @@
 use rustc_hash::FxHashMap;
 
 use super::palette::tint;
-use crate::base::limits::MAX_OBJECT;
+use crate::base::limits::{CLUSTER, MAX_OBJECT};
 use crate::base::{Code, Result};
 use crate::container::Geometry;
 use crate::fs::{Fs, Inode, ROOT, View};
-use crate::tree::item::{self, Stretch};
+use crate::tree::item::{self, Extent, Source, Stretch};
 use crate::tree::{Cursor, Key};
 
 /// The golden section: neighbours in number get hues far apart.
@@ -21,7 +21,9 @@ const GOLDEN: f64 = 0.618_033_988_749_895;
 const SHARED: u32 = 1 << 31;
 /// So many that none of them has all of it: small files packed together.
 const PACKED: u32 = 1 << 30;
-const NUMBER: u32 = PACKED - 1;
+/// Part of an extent of which the file uses another part.
+const UNUSED: u32 = 1 << 29;
+const NUMBER: u32 = UNUSED - 1;
 /// Clusters of the longest extent.
 const LONGEST: u64 = 1024;
 /// No way from a directory to the root is followed further: a map may say that directories
@@ -208,25 +210,43 @@ impl Index {
         self.files.iter().map(one).collect()
     }
 
-    fn claim(&mut self, first: u64, count: u32, number: u32, partly: bool) {
+    /// Notes what an item of a file says; `number` is the file's place in the list.
+    fn claim(&mut self, stretch: &Stretch, extent: &Extent, number: u32) {
+        let (first, count) = (extent.first, u32::from(extent.clusters));
         if self.geometry.check_run(first, u64::from(count)).is_err() || number >= NUMBER {
             return;
         }
+        let partly = extent.offset > 0 || stretch.length < u64::from(extent.logical);
+        // Of raw data it is known which clusters hold it; a frame is whole or nothing.
+        let used = match stretch.source {
+            Source::Raw(_) => {
+                let end = u64::from(extent.offset) + stretch.length;
+                let end = end.div_ceil(CLUSTER as u64).min(u64::from(count)) as u32;
+                extent.offset / CLUSTER as u32..end
+            }
+            _ => 0..count,
+        };
         let size = self.geometry.sheet_clusters() as usize;
         let sheet = self.geometry.sheet_of(first);
         let slots = self.sheets.entry(sheet).or_insert_with(|| vec![0; size].into_boxed_slice());
         let from = self.geometry.index_in_sheet(first) as usize;
         let mut further = false;
-        for slot in &mut slots[from..from + count as usize] {
-            if *slot == 0 {
+        for (at, slot) in (0..count).zip(&mut slots[from..from + count as usize]) {
+            let own = *slot & NUMBER == number + 1;
+            if !used.contains(&at) {
+                if *slot == 0 {
+                    *slot = UNUSED | (number + 1);
+                }
+            } else if *slot == 0 || *slot & UNUSED != 0 {
                 *slot = number + 1;
-            } else if *slot & NUMBER != number + 1 {
+            } else if !own {
                 *slot |= if partly { SHARED | PACKED } else { SHARED };
                 further = true;
             }
         }
         if further {
-            self.further.push(Further { first, clusters: count, file: number });
+            let first = first + u64::from(used.start);
+            self.further.push(Further { first, clusters: used.end - used.start, file: number });
         }
     }
 
@@ -435,8 +455,7 @@ impl Walk {
                     number
                 }
             };
-            let partly = extent.offset > 0 || stretch.length < u64::from(extent.logical);
-            self.index.claim(extent.first, u32::from(extent.clusters), number, partly);
+            self.index.claim(&stretch, extent, number);
         }
     }
 

@@ -10,6 +10,7 @@ use super::prepare::Ready;
 use super::range::{clear, insert, set_size};
 use super::{Blocks, Compression, Fs, View, head};
 use crate::base::limits::{CLUSTER, MAX_RAW_EXTENT};
+use crate::base::order;
 use crate::base::{Code, Error, Result};
 use crate::codec::frame::Compressor;
 use crate::codec::pack::{Batch, Packer};
@@ -111,7 +112,8 @@ impl Fs {
                 damage.pass(self.flush_large(ino, &stretches, through_log))?;
             }
         }
-        small.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        order::by_number(&mut small, |file| file.1);
+        order::by_number(&mut small, |file| u64::from(u8::MAX - file.0));
         // A caller may name a file twice; stored twice, one of the two would never be freed.
         small.dedup();
         // Bounded groups: an operation keeps what it changed until it is done.

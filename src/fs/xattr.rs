@@ -7,6 +7,7 @@ use super::dir::name_hash;
 use super::{Fs, View, head};
 use crate::base::bytes::{Put, Reader};
 use crate::base::limits::{MAX_NAME, MAX_XATTR_VALUE};
+use crate::base::order;
 use crate::base::{Code, Error, Result};
 use crate::commit::{Root, Store};
 use crate::tree::node::MAX_ITEM;
@@ -138,7 +139,7 @@ impl Fs {
         while let Some(item) = cursor.next_in(start)? {
             names.extend(decode(&item)?.into_iter().map(|attribute| attribute.name));
         }
-        names.sort();
+        order::by(&mut names, Ord::cmp);
         Ok(names)
     }
 

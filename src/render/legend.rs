@@ -5,6 +5,7 @@ use super::owners::Owners;
 use super::plane::Plane;
 use super::{Layer, Swatch, Tally, palette};
 use crate::base::limits::CLUSTER;
+use crate::base::order;
 use crate::fs::{Fs, ROOT, View};
 use crate::plane::zones::Zone;
 
@@ -93,7 +94,7 @@ fn families(fs: &Fs, owners: Option<&Owners>) -> Vec<Swatch> {
     let Some(owners) = owners else { return Vec::new() };
     let mut families: Vec<(u64, u64)> =
         owners.families.iter().map(|(&family, &clusters)| (family, clusters)).collect();
-    families.sort_unstable_by_key(|&(family, clusters)| (std::cmp::Reverse(clusters), family));
+    order::by(&mut families, |one, other| other.1.cmp(&one.1).then(one.0.cmp(&other.0)));
     let rest: u64 = families.iter().skip(FAMILIES).map(|(_, clusters)| clusters).sum();
     let mut lines: Vec<Swatch> = families
         .iter()

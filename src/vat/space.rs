@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use crate::base::Result;
 use crate::base::limits::TILE;
+use crate::base::order;
 use crate::container::Geometry;
 use crate::plane::zones::{self, Zone};
 use crate::plane::{hilbert, spiral};
@@ -186,7 +187,8 @@ impl Space {
                 scored.push((misfit, sheet, first));
             }
         }
-        scored.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        // No misfit is negative, so the bits are in the order of the values.
+        order::by_number(&mut scored, |region: &(f64, u32, u32)| region.0.to_bits());
         let regions = scored.into_iter().map(|(_, sheet, first)| (sheet, first)).collect();
         Order { regions, hints: [0; CLASSES] }
     }

@@ -4,6 +4,7 @@ use super::super::geometry::{Geometry, TRAILER};
 use super::super::skeleton::{self, Totals};
 use super::bands::distinct;
 use super::{BandSums, Live, truncated};
+use crate::base::order;
 use crate::base::{Error, Result};
 use std::sync::atomic::Ordering;
 
@@ -57,7 +58,7 @@ impl Live {
         let mut scratch = Vec::new();
         let mut settle = |band| self.settle_band(now, band, &mut scratch);
         let mut touched = from.touched.to_vec();
-        touched.sort_by_key(|touched| touched.band);
+        order::by_number(&mut touched, |touched| u64::from(touched.band));
         touched.dedup_by_key(|touched| touched.band);
         for &band in &excluded {
             totals.add(now, band, settle(band)?);
