@@ -136,6 +136,11 @@ impl Index {
         self.files.get(((slot & NUMBER) as usize).wrapping_sub(1))
     }
 
+    /// Whether a file has bytes in a cluster: not only in another part of its extent.
+    pub fn is_used(slot: u32) -> bool {
+        slot & NUMBER != 0 && slot & UNUSED == 0
+    }
+
     /// Whether small files are packed together there.
     pub fn is_packed(slot: u32) -> bool {
         slot & PACKED != 0

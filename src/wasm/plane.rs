@@ -267,7 +267,6 @@ impl Plane {
         self.map.read(fetch).map(|missing| missing as f64).map_err(error::throw)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "numbers cross the border faster than objects")]
     pub fn paint(
         &self,
         layer: &str,
