@@ -37,7 +37,7 @@ export class ByteValues {
     if (this.stale || !covers(this.known, view)) this.ask(view);
     const known = this.known;
     if (known === undefined) return;
-    const ground = theme.peek() === 'dark' ? 22 : 236;
+    const ground = theme.peek() === 'dark' ? 12 : 250;
     const fontSize = Math.min(Math.floor(scale / 4.6), 14);
     context.font = `${fontSize}px ${inks.mono}`;
     context.textAlign = 'center';
