@@ -104,6 +104,8 @@ pub struct Plane {
     shy: bool,
     /// The inodes that are selected.
     chosen: Vec<u64>,
+    /// Their clusters are not marked yet.
+    unmarked: bool,
     selection: Marks,
     damage: Marks,
     last_hit: Option<hit::Owners>,
@@ -131,6 +133,7 @@ impl Plane {
             partial: false,
             shy: false,
             chosen: Vec::new(),
+            unmarked: false,
             selection: Marks::new(geometry),
             damage: Marks::new(geometry),
             last_hit: None,
@@ -170,22 +173,31 @@ impl Plane {
     }
 
     /// Reads on in the owners, at most `items` items of the tree.
-    pub fn index(&mut self, fs: &Fs, items: u64) -> Progress {
+    ///
+    /// # Errors
+    /// Those of the storage; the next call goes on where this one came to.
+    pub fn index(&mut self, fs: &Fs, items: u64) -> Result<Progress> {
         let moment = self.moment;
         let mut found = false;
+        if items == 0 {
+            return Ok(self.progress(fs));
+        }
         if !self.present.is_settled(moment) {
-            found = self.present.read_on(fs, items);
+            found = self.present.read_on(fs, items)?;
         } else if let Some(base) = &mut self.base
             && !base.is_settled(moment)
         {
-            found = base.read_on(fs, items);
+            found = base.read_on(fs, items)?;
         }
         if found {
             self.owners += 1;
             self.last_hit = None;
-            self.mark_chosen(fs);
+            self.unmarked = true;
         }
-        self.progress(fs)
+        if self.unmarked {
+            self.mark_chosen(fs)?;
+        }
+        Ok(self.progress(fs))
     }
 
     /// How far [`Plane::index`] has come.
@@ -238,7 +250,8 @@ impl Plane {
         self.take_heat(fs);
         self.selection.follow(self.geometry);
         self.damage.follow(self.geometry);
-        self.mark_chosen(fs);
+        // Tried again with the owners, where the storage fails.
+        let _ = self.mark_chosen(fs);
     }
 
     /// Takes in the reads that are not in the table yet.
@@ -322,7 +335,7 @@ impl Plane {
         tile.check()?;
         self.tick += 1;
         let geometry = self.geometry;
-        let (mut missing, mut left) = (0, limit);
+        let (mut missing, mut left, mut failed) = (0, limit, None);
         for sheet in tile.sheets(geometry) {
             if self.facts.get(&sheet).is_some_and(Facts::is_whole) {
                 continue;
@@ -346,10 +359,13 @@ impl Plane {
                     facts
                 });
                 facts.used = self.tick;
-                facts.load(fs, geometry, sheet, page, self.version)?;
+                // Go on: a storage that fetches learns of all that is wanted at once.
+                if let Err(error) = facts.load(fs, geometry, sheet, page, self.version) {
+                    failed.get_or_insert(error);
+                }
             }
         }
-        Ok(missing)
+        failed.map_or(Ok(missing), Err)
     }
 
     fn scene(&self, layer: Layer, theme: Theme) -> Scene<'_> {
@@ -380,7 +396,7 @@ impl Plane {
         };
         // Ages are told to ten minutes.
         let age = if layer == Layer::Age { (self.now / 600) as u32 } else { 0 };
-        let stamp = [facts.held, other, age];
+        let mut stamp = [facts.held, other, age];
         let key = (sheet, layer as u8 * 2 + theme as u8);
         if let Some(plate) = self.plates.get_mut(&key)
             && plate.stamp == stamp
@@ -392,7 +408,11 @@ impl Plane {
         let free = theme.palette().free;
         let mut cells = vec![Cell::UNKNOWN; facts.list().len()];
         if layer == Layer::Raw {
-            raw::sample(fs, sheet, facts, theme.palette(), &self.order, &mut cells);
+            if !raw::sample(fs, sheet, facts, theme.palette(), &self.order, &mut cells) {
+                // To be sampled again.
+                self.partial = true;
+                stamp = [u32::MAX; 3];
+            }
         } else {
             self.scene(layer, theme).for_shades(sheet, facts, &mut |index, shade| {
                 cells[self.order.rows[index as usize] as usize] = Cell::of(shade, free);
@@ -433,9 +453,11 @@ impl Plane {
         if layer == Layer::Raw
             && !matches!(scale, Scale::Square(1) | Scale::Level(_) | Scale::Quarters(_))
         {
-            let painted = raw::paint(fs, geometry, tile, palette, &mut pixels);
+            let brush = Brush { tile: *tile, geometry, palette, pixels: &mut pixels };
+            let painted = raw::paint(fs, brush, known);
             self.pixels = pixels;
-            return painted.map(|()| &self.pixels[..]);
+            self.partial = !matches!(painted, Ok(true));
+            return painted.map(|_| &self.pixels[..]);
         }
         let far = matches!(scale, Scale::Quarters(_));
         let sheets = tile.sheets(geometry);
@@ -528,9 +550,12 @@ impl Plane {
     }
 
     /// The inodes that are the selection: files, or directories with everything below.
-    pub fn select(&mut self, fs: &Fs, inodes: &[u64]) {
+    ///
+    /// # Errors
+    /// Those of the storage; what is marked by then stays so.
+    pub fn select(&mut self, fs: &Fs, inodes: &[u64]) -> Result<()> {
         self.chosen = inodes.to_vec();
-        self.mark_chosen(fs);
+        self.mark_chosen(fs)
     }
 
     /// The clusters that are damaged.
@@ -539,14 +564,14 @@ impl Plane {
         clusters.for_each(|cluster| self.damage.mark(cluster));
     }
 
-    fn mark_chosen(&mut self, fs: &Fs) {
+    fn mark_chosen(&mut self, fs: &Fs) -> Result<()> {
         self.selection = Marks::new(self.geometry);
-        if self.chosen.is_empty() {
-            return;
-        }
+        self.unmarked = true;
         let selection = &mut self.selection;
         let mark = &mut |cluster| selection.mark(cluster);
-        hit::for_clusters(fs, &self.present, &self.chosen, mark);
+        hit::for_clusters(fs, &self.present, &self.chosen, mark)?;
+        self.unmarked = false;
+        Ok(())
     }
 }
 

@@ -162,13 +162,13 @@ pub struct Brush<'a> {
 }
 
 impl Brush<'_> {
-    fn set(&mut self, x: usize, y: usize, color: Color, alpha: u8) {
+    pub fn set(&mut self, x: usize, y: usize, color: Color, alpha: u8) {
         let at = (y * self.tile.size as usize + x) * 4;
         self.pixels[at..at + 4].copy_from_slice(&[color[0], color[1], color[2], alpha]);
     }
 
     /// What is not known: quiet lines from corner to corner.
-    fn hatch(&self, x: usize, y: usize) -> Color {
+    pub fn hatch(&self, x: usize, y: usize) -> Color {
         if (x + y) % 8 < 2 { self.palette.border } else { self.palette.free }
     }
 

@@ -287,6 +287,7 @@ impl Plane {
     pub fn index(&self, items: f64) -> JsResult<JsValue> {
         let items = items as u64;
         let progress = self.map.read(|fs| self.plane.borrow_mut().index(fs, items));
+        let progress = progress.map_err(error::throw)?;
         object(&ProgressInfo {
             done: progress.done.into(),
             total: progress.total.into(),
@@ -417,8 +418,8 @@ impl Plane {
     pub fn select(&self, inodes: &[f64]) -> JsResult<()> {
         let inodes: Result<Vec<u64>> = inodes.iter().map(|&ino| whole(ino)).collect();
         let inodes = inodes.map_err(error::throw)?;
-        self.map.read(|fs| self.plane.borrow_mut().select(fs, &inodes));
-        Ok(())
+        let selected = self.map.read(|fs| self.plane.borrow_mut().select(fs, &inodes));
+        selected.map_err(error::throw)
     }
 
     pub fn damaged(&self, clusters: &[f64]) -> JsResult<()> {
@@ -452,7 +453,7 @@ impl Plane {
 
     pub fn hit(&self, x: f64, y: f64, check: bool) -> JsResult<JsValue> {
         let hit = self.map.read(|fs| self.plane.borrow_mut().hit(fs, x, y, check));
-        object(&HitInfo::of(hit, x, y))
+        object(&HitInfo::of(hit.map_err(error::throw)?, x, y))
     }
 
     pub fn pixels(&self, x: f64, y: f64, width: u32, height: u32) -> JsResult<Vec<u8>> {
@@ -462,9 +463,8 @@ impl Plane {
 
     pub fn bounds(&self, ino: f64) -> JsResult<JsValue> {
         let ino = whole(ino).map_err(error::throw)?;
-        let Some(bounds) = self.map.read(|fs| self.plane.borrow().bounds(fs, ino)) else {
-            return Ok(JsValue::UNDEFINED);
-        };
+        let bounds = self.map.read(|fs| self.plane.borrow().bounds(fs, ino));
+        let Some(bounds) = bounds.map_err(error::throw)? else { return Ok(JsValue::UNDEFINED) };
         let [left, top, right, bottom] = bounds.edges;
         object(&BoundsInfo {
             left,

@@ -34,6 +34,7 @@ visit(
 
     // It is there, on the plane and in the legend.
     await explorer.painted(5);
+    await explorer.openLegend();
     await explorer.layers.getByText('source', { exact: false }).first().waitFor();
     await explorer.chooseLayer('Zones');
     await explorer.layers.getByText('temperate').first().waitFor();

@@ -1,6 +1,6 @@
 // A map on a server is read by ranges: only what is looked at comes over the wire.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { download, temporary, visit } from './support/browser.mjs';
@@ -18,7 +18,7 @@ const next = random(3);
 for (let index = 0; index < 40; index += 1) {
   writeFileSync(path.join(large, `noise-${index}.bin`), content(next, 1 << 20, 'noise'));
 }
-writeFileSync(path.join(large, 'README.md'), '# Far away\n\nRead by ranges.\n');
+writeFileSync(path.join(large, '00 README.md'), '# Far away\n\nRead by ranges.\n');
 ok(['build', '--quiet', large, path.join(folder, 'large.rts.png')]);
 ok([
   'pack',
@@ -54,7 +54,7 @@ for (const [form, name] of [
       await explorer.openUrl(server.origin + at);
       await explorer.opened(name);
       await explorer.painted();
-      await explorer.choose('/README.md');
+      await explorer.choose('/00 README.md');
       await explorer.reads('Read by ranges.');
       await page.waitForLoadState('networkidle');
       const sent = server.traffic(at);
@@ -119,3 +119,15 @@ visit(
     }
   },
 );
+
+visit('a map that changes on the server while it is read', { folders }, async ({ page, server }) => {
+  const explorer = new Explorer(page);
+  const moving = path.join(folder, 'moving.rts.png');
+  copyFileSync(path.join(folder, 'large.rts.png'), moving);
+  await explorer.openUrl(`${server.origin}/maps/moving.rts.png`);
+  await explorer.opened('moving.rts.png');
+  await explorer.painted();
+  utimesSync(moving, 1, 1);
+  await explorer.choose('/noise-13.bin');
+  await explorer.said(/has changed since it was opened/);
+});

@@ -131,6 +131,12 @@ export class Explorer {
     return verdict.textContent();
   }
 
+  /** The card of layers with its legend, which is closed where there is little room. */
+  async openLegend() {
+    const head = this.layers.getByRole('button').first();
+    if ((await head.getAttribute('aria-expanded')) === 'false') await head.click();
+  }
+
   layer(name) {
     return this.layers.getByRole('radio', { name });
   }

@@ -277,7 +277,8 @@ class WorkerEngine implements Engine {
   }
 
   async import(...[directory, feed, onProgress]: Parameters<Engine['import']>) {
-    return importFiles(this.#changeable.session, directory, feed, onProgress);
+    const { session } = this.#changeable;
+    return session.inBulk(() => importFiles(session, directory, feed, onProgress));
   }
 
   async export(path: string, onProgress?: OnProgress) {

@@ -7,15 +7,20 @@ import { Reporter } from './progress';
 import type { Session } from './session';
 
 const READS = 100_000;
-/** Heat gets into the table when it is written home: at most this often. */
-const WARM_INTERVAL = 1000;
+/** How often the page hears of heat. */
+const WARM_INTERVAL = 600;
 
 export class Heat {
   readonly #session: Session;
   #recording: { since: number; reads: Recording['reads'] } | undefined;
   #replaying: { stopped: boolean } | undefined;
+  /** Late enough for the read that called for it to be answered first. */
   readonly #warm = throttled(() => {
-    void this.#fold();
+    setTimeout(() => {
+      if (this.#session.closed) return;
+      this.#session.onHeat();
+      this.#session.tell({ type: 'heat' });
+    });
   }, WARM_INTERVAL);
 
   constructor(session: Session) {
@@ -29,15 +34,6 @@ export class Heat {
       reads.push([Math.round(performance.now() - since), path, offset, length]);
     }
     this.#warm();
-  }
-
-  async #fold(): Promise<void> {
-    // Not in this task: the visitor waits for the read that called for it.
-    await sleep(0);
-    await this.#session.writeHome().catch(() => undefined);
-    if (this.#session.closed) return;
-    this.#session.onHeat();
-    this.#session.tell({ type: 'heat' });
   }
 
   startRecording(): void {

@@ -132,9 +132,11 @@ export class Indexer {
   async #slice(view: View): Promise<{ done: number; total: number; complete: boolean }> {
     const { remote } = this.#session.backing;
     const before = performance.now();
-    const fetched = remote?.fetched ?? 0;
-    const progress = await this.#session.reading(({ plane }) => plane.index(this.#items), view);
-    this.#spent += (remote?.fetched ?? 0) - fetched;
+    const progress = await this.#session.reading(
+      ({ plane }) => plane.index(this.#items),
+      view,
+      (bytes) => (this.#spent += bytes),
+    );
     if (remote === undefined) {
       const took = Math.max(0.1, performance.now() - before);
       const fitting = (this.#items * SLICE) / took;

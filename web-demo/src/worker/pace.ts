@@ -37,7 +37,7 @@ export class Pace {
 }
 
 /** Calls `action` at most once per `interval`, and once more after the last time it was wanted. */
-export function throttled(action: () => void, interval: number): (() => void) & { now(): void } {
+export function throttled(action: () => void, interval: number | (() => number)): () => void {
   let last = -Infinity;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const run = (): void => {
@@ -46,16 +46,12 @@ export function throttled(action: () => void, interval: number): (() => void) & 
     last = performance.now();
     action();
   };
-  const wanted = (): void => {
-    const wait = last + interval - performance.now();
+  return () => {
+    const apart = typeof interval === 'number' ? interval : interval();
+    const wait = last + apart - performance.now();
     if (wait <= 0) run();
     else timer ??= setTimeout(run, wait);
   };
-  return Object.assign(wanted, {
-    now(): void {
-      if (timer !== undefined) run();
-    },
-  });
 }
 
 /** One after another, in the order they came. */

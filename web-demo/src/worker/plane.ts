@@ -170,6 +170,7 @@ export class PlaneKeeper {
       previous.plane.compareWith(undefined);
     }
     this.#compared = state;
+    state.plane.refresh();
     await session.reading(({ plane }) => plane.compareWith(base.raw), state);
     const pace = new Pace();
     for (let complete = false; !complete;) {

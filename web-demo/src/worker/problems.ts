@@ -64,7 +64,7 @@ const SENTENCES: Readonly<Record<string, readonly [message: string, advice?: str
   ],
   corrupt: [
     'Damaged: {}.',
-    'Check the map to see all that is damaged; everything else stays readable.',
+    'Verify the map to see all that is damaged; everything else stays readable.',
   ],
   io: [
     'The storage failed: {}.',

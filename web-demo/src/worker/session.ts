@@ -10,7 +10,7 @@ import type { EngineEvent, OpenMap } from '../engine/contract';
 import { EngineMap, type MapOptions } from './engine-types';
 import { throttled, Turns } from './pace';
 import { aborted, explainFully, problem } from './problems';
-import type { Backing } from './storage/backing';
+import type { Backing, Remote } from './storage/backing';
 import { View } from './view';
 
 /** What follows a change after this long becomes durable together with it … */
@@ -19,6 +19,9 @@ const SYNC_DELAY = 500;
 const SYNC_LIMIT = 5000;
 /** After this long without a change everything is written home. */
 const IDLE = 8000;
+/** How often the page hears of changes. */
+const INTERVAL = 400;
+const BULK_INTERVAL = 2000;
 /** Snapshots whose views are kept. */
 const KEPT_VIEWS = 3;
 /** A read of a remote map that still lacks something after so many fetches waits for the rest. */
@@ -39,6 +42,8 @@ export class Session {
   readonly #views = new Map<string, View>();
   readonly #turns = new Turns();
   #closed = false;
+  /** Work under way that changes much. */
+  #bulk = 0;
   #dirtySince: number | undefined;
   #syncTimer: ReturnType<typeof setTimeout> | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -51,10 +56,14 @@ export class Session {
 
   readonly #tellFiles = throttled(() => {
     if (!this.#closed) this.tell({ type: 'files' });
-  }, 400);
-  readonly #tellPlane = throttled(() => {
-    if (!this.#closed) this.onPlane();
-  }, 400);
+  }, INTERVAL);
+  // To be painted, what was written must get its place: while much is written, seldom.
+  readonly #tellPlane = throttled(
+    () => {
+      if (!this.#closed) this.onPlane();
+    },
+    () => (this.#bulk > 0 ? BULK_INTERVAL : INTERVAL),
+  );
 
   constructor(backing: Backing, raw: EngineMap, tell: Tell) {
     this.backing = backing;
@@ -105,12 +114,18 @@ export class Session {
    * Runs something that only reads. Where the storage is remote it is tried until everything it
    * needs is here, so it must not change anything when it fails.
    * @param view what to read; the one the page looks at
+   * @param fetched told of the bytes that were fetched for it
    */
-  reading<T>(action: (view: View) => T, view = this.#shown): Promise<T> {
-    return readingWith(this.backing.remote, () => {
+  reading<T>(
+    action: (view: View) => T,
+    view = this.#shown,
+    fetched?: (bytes: number) => void,
+  ): Promise<T> {
+    const guarded = (): T => {
       this.check(view);
       return action(view);
-    });
+    };
+    return readingWith(this.backing.remote, guarded, fetched);
   }
 
   // ---- changing
@@ -129,6 +144,17 @@ export class Session {
         this.#changed(touched);
       }
     });
+  }
+
+  /** Runs work that makes many changes. */
+  async inBulk<T>(work: () => Promise<T>): Promise<T> {
+    this.#bulk += 1;
+    try {
+      return await work();
+    } finally {
+      this.#bulk -= 1;
+      if (!this.#closed) this.#tellPlane();
+    }
   }
 
   /** Keeps changes away while `action` runs. */
@@ -311,17 +337,8 @@ export class Session {
   }
 }
 
-interface Collecting {
-  collect(): void;
-  settle(): boolean;
-  forgetMissing(): void;
-}
-
 /** Runs `action` with what is here; `whole` says whether it needed more, which is not fetched. */
-export function peek<T>(
-  remote: Collecting | undefined,
-  action: () => T,
-): { value: T; whole: boolean } {
+export function peek<T>(remote: Remote | undefined, action: () => T): { value: T; whole: boolean } {
   if (remote === undefined) return { value: action(), whole: true };
   const end = (): boolean => {
     const lacked = remote.settle();
@@ -340,7 +357,7 @@ export function peek<T>(
 }
 
 /** What `action` gives when nothing was lacking; undefined when something has to be fetched first. */
-function attempt<T>(remote: Collecting, action: () => T): { value: T } | undefined {
+function attempt<T>(remote: Remote, action: () => T): { value: T } | undefined {
   remote.collect();
   let value: T;
   try {
@@ -362,13 +379,14 @@ function discard(value: unknown): void {
 
 /** Tries `action` until everything it needs of a remote storage is here. */
 export async function readingWith<T>(
-  remote: (Collecting & { fetchMissing(): Promise<void> }) | undefined,
+  remote: Remote | undefined,
   action: () => T,
+  fetched: (bytes: number) => void = () => undefined,
 ): Promise<T> {
   for (let round = 0; remote !== undefined && round < ROUNDS; round += 1) {
     const outcome = attempt(remote, action);
     if (outcome !== undefined) return outcome.value;
-    await remote.fetchMissing();
+    fetched(await remote.fetchMissing());
   }
   return action();
 }

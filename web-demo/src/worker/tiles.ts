@@ -95,9 +95,7 @@ export class TileQueue {
       session.check(view);
       let painted: Painted;
       if (this.#isFar(view, request)) {
-        // Only what is here; the rest shows as unknown.
-        painted = peek(session.backing.remote, () => paint(view, request, true)).value;
-        painted.partial = true;
+        painted = paintFar(session, view, request);
       } else {
         painted = await session.reading(() => paint(view, request, false), view);
       }
@@ -154,6 +152,20 @@ function paint({ plane }: View, request: TileRequest, known: boolean): Painted {
   const { layer, theme, zoom, column, row, size } = request;
   const address = plane.paint(layer, theme, zoom, column, row, size, known);
   return { image: imageAt(plane.memory, address, size), partial: plane.partial };
+}
+
+/** Paints only what is here; the rest shows as unknown. */
+function paintFar(session: Session, view: View, request: TileRequest): Painted {
+  const { value, whole } = peek(session.backing.remote, () => {
+    try {
+      return paint(view, request, true);
+    } catch (error) {
+      return { error };
+    }
+  });
+  if (!('error' in value)) return { image: value.image, partial: true };
+  if (whole) throw value.error;
+  return { image: new ImageData(request.size, request.size), partial: true };
 }
 
 /** A copy of an image in wasm memory, where the next call paints over it. */

@@ -28,8 +28,8 @@ export interface Remote {
   settle(): boolean;
   /** Gives up what was noted. */
   forgetMissing(): void;
-  /** Fetches all that was noted, in parallel. */
-  fetchMissing(): Promise<void>;
+  /** Fetches all that was noted, in parallel; returns how many bytes that took. */
+  fetchMissing(): Promise<number>;
 }
 
 /** The error a storage throws for a read past the end, known to the engine by its code. */

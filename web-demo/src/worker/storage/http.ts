@@ -96,7 +96,7 @@ export class HttpStorage extends CachedStorage implements Remote {
     this.#missing.length = 0;
   }
 
-  async fetchMissing(): Promise<void> {
+  async fetchMissing(): Promise<number> {
     const ranges = this.#missing.splice(0);
     // What somebody else is fetching already is waited for, not fetched again.
     const others = new Set<Promise<void>>();
@@ -114,6 +114,7 @@ export class HttpStorage extends CachedStorage implements Remote {
     }
     const mine = runs.map((run) => this.#bring(run));
     await Promise.all([...mine, ...others]);
+    return runs.reduce((sum, { from, to }) => sum + to - from, 0);
   }
 
   /** Fetches one run into the cache. */

@@ -294,7 +294,7 @@ export class Opfs {
 
   /** A finished temporary file for the visitor; it lies on disk until some later ones are made. */
   async give(file: TemporaryFile, name: string, type: string): Promise<File> {
-    file.storage.sync();
+    // Not synced: that can take longer than making it, and nobody needs it after a crash.
     file.storage.close();
     this.#made.push(file.name);
     for (const old of this.#made.splice(0, this.#made.length - KEPT_FILES)) {
