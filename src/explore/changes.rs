@@ -9,7 +9,8 @@ use std::cmp::Ordering;
 use rustc_hash::FxHashSet;
 
 use super::Plane;
-use crate::base::Result;
+use super::hit::unless_damaged;
+use crate::base::{Result, order};
 use crate::fs::dir::Entry;
 use crate::fs::{FileType, Fs, Inode, ROOT, View};
 use crate::tree::{difference, item};
@@ -80,7 +81,9 @@ pub fn compare(fs: &Fs, before: View, after: View, limit: usize) -> Result<Chang
         }
     })?;
     for view in [before, after] {
-        owners.iter().for_each(|&ino| differences.mark(fs, view, ino));
+        for &ino in &owners {
+            differences.mark(fs, view, ino)?;
+        }
     }
     let mut comparison = Comparison {
         fs,
@@ -96,17 +99,18 @@ pub fn compare(fs: &Fs, before: View, after: View, limit: usize) -> Result<Chang
 
 impl Differences {
     /// Marks an inode and the directories it lies in.
-    fn mark(&mut self, fs: &Fs, view: View, ino: u64) {
+    fn mark(&mut self, fs: &Fs, view: View, ino: u64) -> Result<()> {
         let mut at = ino;
         for _ in 0..DEEPEST {
-            let Ok(inode) = fs.stat(view, at) else { return };
+            let Some(inode) = unless_damaged(fs.stat(view, at))? else { break };
             // A directory that was there already has its ancestors; the first one may be there
             // from the other state, where it lay elsewhere.
             if !self.marked.insert(at) && at != ino || at == ROOT {
-                return;
+                break;
             }
             at = inode.parent;
         }
+        Ok(())
     }
 }
 
@@ -140,8 +144,7 @@ impl Comparison<'_> {
             below.reverse();
             waiting.append(&mut below);
         }
-        let path = |change: &Change| change.path.clone();
-        self.changes.list.sort_by_cached_key(path);
+        order::by(&mut self.changes.list, |a, b| a.path.cmp(&b.path));
         Ok(())
     }
 
@@ -153,7 +156,7 @@ impl Comparison<'_> {
                 true
             })?;
         }
-        names.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        order::by(&mut names, |a, b| a.name.cmp(&b.name));
         Ok(names)
     }
 
@@ -173,12 +176,17 @@ impl Comparison<'_> {
                 if order.is_le() { old.next() } else { None },
                 if order.is_ge() { new.next() } else { None },
             ];
-            self.entries(pair, sides, &mut below);
+            self.entries(pair, sides, &mut below)?;
         }
     }
 
     /// What became of one name.
-    fn entries(&mut self, pair: &Pair, sides: [Option<&Entry>; 2], below: &mut Vec<Pair>) {
+    fn entries(
+        &mut self,
+        pair: &Pair,
+        sides: [Option<&Entry>; 2],
+        below: &mut Vec<Pair>,
+    ) -> Result<()> {
         let name = sides.iter().flatten().next().map_or(&[][..], |entry| &entry.name);
         let path = [&pair.path[..], b"/", name].concat();
         let mut go_down = |sides: [Option<u64>; 2]| {
@@ -190,61 +198,72 @@ impl Comparison<'_> {
         {
             let same = old.ino == new.ino;
             let differs = !same || self.differences.touched.contains(&new.ino);
-            if differs && self.content_differs(old, new) {
-                self.tell(What::Changed, &path, sides);
+            if differs && self.content_differs(old, new)? {
+                self.tell(What::Changed, &path, sides)?;
             }
             if is_directory(new) && (!same || self.differences.marked.contains(&new.ino)) {
                 go_down([Some(old.ino), Some(new.ino)]);
             }
-            return;
+            return Ok(());
         }
         for (side, what) in [What::Removed, What::Added].into_iter().enumerate() {
             let Some(entry) = sides[side] else { continue };
             let mut alone = [None, None];
             alone[side] = Some(entry);
-            self.tell(what, &path, alone);
+            self.tell(what, &path, alone)?;
             if is_directory(entry) {
                 go_down(alone.map(|entry| entry.map(|entry| entry.ino)));
             }
         }
+        Ok(())
     }
 
-    fn inode(&self, side: usize, ino: u64) -> Option<Inode> {
-        self.fs.stat(self.views[side], ino).ok()
+    fn inode(&self, side: usize, ino: u64) -> Result<Option<Inode>> {
+        unless_damaged(self.fs.stat(self.views[side], ino))
     }
 
     /// Whether what stands under one name differs in content or permissions. That its bytes were
     /// moved or compressed again is no change.
-    fn content_differs(&self, old: &Entry, new: &Entry) -> bool {
-        let (Some(before), Some(after)) = (self.inode(0, old.ino), self.inode(1, new.ino)) else {
-            return true;
+    fn content_differs(&self, old: &Entry, new: &Entry) -> Result<bool> {
+        let (Some(before), Some(after)) = (self.inode(0, old.ino)?, self.inode(1, new.ino)?) else {
+            return Ok(true);
         };
         let rights = |inode: &Inode| (inode.mode, inode.uid, inode.gid);
         let content = |inode: &Inode| (inode.size, inode.modified);
-        rights(&before) != rights(&after)
-            || !before.is_directory() && content(&before) != content(&after)
-            || before.is_symlink()
-                && self.fs.read_link(self.views[0], old.ino).ok()
-                    != self.fs.read_link(self.views[1], new.ino).ok()
+        if rights(&before) != rights(&after) {
+            return Ok(true);
+        }
+        if before.is_symlink() {
+            let target =
+                |side: usize, ino| unless_damaged(self.fs.read_link(self.views[side], ino));
+            return Ok(target(0, old.ino)? != target(1, new.ino)?);
+        }
+        Ok(!before.is_directory() && content(&before) != content(&after))
     }
 
-    fn tell(&mut self, what: What, path: &[u8], sides: [Option<&Entry>; 2]) {
+    fn tell(&mut self, what: What, path: &[u8], sides: [Option<&Entry>; 2]) -> Result<()> {
         match what {
             What::Added => self.changes.added += 1,
             What::Removed => self.changes.removed += 1,
             What::Changed => self.changes.changed += 1,
         }
-        let Some(entry) = sides[1].or(sides[0]) else { return };
+        let Some(entry) = sides[1].or(sides[0]) else { return Ok(()) };
         if self.changes.list.len() >= self.limit {
-            return;
+            return Ok(());
         }
-        let size = |side: usize| {
-            let inode = self.inode(side, sides[side]?.ino)?;
-            (!inode.is_directory()).then_some(inode.size)
+        let size = |side: usize| -> Result<Option<u64>> {
+            match sides[side] {
+                Some(entry) => {
+                    let inode = self.inode(side, entry.ino)?.filter(|inode| !inode.is_directory());
+                    Ok(inode.map(|inode| inode.size))
+                }
+                None => Ok(None),
+            }
         };
-        let (before, after) = (size(0), size(1));
+        let (before, after) = (size(0)?, size(1)?);
         let (path, file_type) = (path.to_vec(), entry.file_type);
         self.changes.list.push(Change { what, path, file_type, before, after });
+        Ok(())
     }
 }
 

@@ -7,9 +7,9 @@ use super::facts::Held;
 use super::index::Index;
 use super::owned::Owned;
 use super::raw::place;
-use crate::base::Result;
 use crate::base::checksum::crc32;
 use crate::base::limits::{CLUSTER, TILE};
+use crate::base::{Code, Result};
 use crate::container::Geometry;
 use crate::fs::{Fs, View};
 use crate::plane::hilbert;
@@ -82,7 +82,10 @@ pub struct Bounds {
 
 impl Plane {
     /// What lies at a point; with `check` the cluster is read and compared with its record.
-    pub fn hit(&mut self, fs: &Fs, x: f64, y: f64, check: bool) -> Hit {
+    ///
+    /// # Errors
+    /// Those of the storage; what is damaged is told.
+    pub fn hit(&mut self, fs: &Fs, x: f64, y: f64, check: bool) -> Result<Hit> {
         let geometry = self.geometry;
         let extent = zones::extent(geometry.width(), geometry.sheets());
         let distance = x.hypot(y);
@@ -90,16 +93,20 @@ impl Plane {
         let tile = f64::from(TILE);
         let cell = |at: f64| ((at + half) / tile).floor() as i64;
         let Some((sheet, column, row)) = place(geometry, cell(x), cell(y)) else {
-            return Hit { zone: zones::zone(distance, extent), distance, inside: None };
+            return Ok(Hit { zone: zones::zone(distance, extent), distance, inside: None });
         };
         let index = hilbert::index(geometry.side(), column, row);
         let cluster = geometry.cluster(sheet, index);
         let zone = zones::zone(zones::distance(geometry.width(), sheet, index), extent);
-        let (found, first) = match record(fs, geometry, cluster) {
+        let (found, first) = match record(fs, geometry, cluster)? {
             Some(record) if record.kind == Kind::Tail => {
                 let first = cluster.checked_sub(u64::from(record.references));
                 let first = first.filter(|&first| geometry.sheet_of(first) == sheet);
-                (Some(record), first.and_then(|first| self::record(fs, geometry, first)))
+                let first = match first {
+                    Some(first) => self::record(fs, geometry, first)?,
+                    None => None,
+                };
+                (Some(record), first)
             }
             found => (found, found),
         };
@@ -132,12 +139,12 @@ impl Plane {
             Some(tail) if tail.kind == Kind::Tail => cluster - u64::from(tail.references),
             _ => cluster,
         };
-        let owners = if is_data { self.owners_of(fs, cluster, start) } else { None };
+        let owners = if is_data { self.owners_of(fs, cluster, start)? } else { None };
         let past = owners.as_ref().is_some_and(|(count, _)| *count == 0);
         let counted = first.filter(|record| record.kind.is_counted());
         let warm = self.warm.get(&start).copied().unwrap_or_default();
         let (checksum, page) = match check {
-            true => checked(fs, geometry, cluster, held, found),
+            true => checked(fs, geometry, cluster, held, found)?,
             false => ("unread", None),
         };
         let pixel = |at: f64| at.floor().rem_euclid(tile) as usize;
@@ -155,40 +162,46 @@ impl Plane {
             owners,
             bytes: page.map(|page| std::array::from_fn(|channel| page[at + channel])),
         };
-        Hit { zone, distance, inside: Some(inside) }
+        Ok(Hit { zone, distance, inside: Some(inside) })
     }
 
     /// The files with bytes in a cluster of the extent that begins at `start`.
-    fn owners_of(&mut self, fs: &Fs, cluster: u64, start: u64) -> Option<(usize, Vec<Owner>)> {
-        if !self.present.is_settled(self.moment) && self.present.index.is_none() {
-            return None;
-        }
+    fn owners_of(
+        &mut self,
+        fs: &Fs,
+        cluster: u64,
+        start: u64,
+    ) -> Result<Option<(usize, Vec<Owner>)>> {
         if let Some(last) = &self.last_hit
             && last.cluster == cluster
         {
-            return Some((last.count, last.named.clone()));
+            return Ok(Some((last.count, last.named.clone())));
         }
         let view = self.present.view;
-        let files = self.present.index.as_ref()?.owners(cluster);
+        let Some(index) = &self.present.index else { return Ok(None) };
+        let files = index.owners(cluster);
         if files.is_empty() && !self.present.is_settled(self.moment) {
-            return None;
+            return Ok(None);
         }
         let named: Vec<(u64, u64)> =
             files.iter().take(NAMED).map(|file| (file.ino, file.parent)).collect();
-        let mut paths = paths(fs, view, &named);
+        let mut paths = paths(fs, view, &named)?;
         let owner = |&(ino, _): &(u64, u64)| {
-            let (offset, length) = part(fs, view, ino, cluster, start).unwrap_or_default();
-            Owner { ino, path: paths.remove(&ino).unwrap_or_default(), offset, length }
+            let (offset, length) = part(fs, view, ino, cluster, start)?.unwrap_or_default();
+            Ok(Owner { ino, path: paths.remove(&ino).unwrap_or_default(), offset, length })
         };
-        let named: Vec<Owner> = named.iter().map(owner).collect();
+        let named: Vec<Owner> = named.iter().map(owner).collect::<Result<_>>()?;
         let count = files.len();
         self.last_hit = Some(Owners { cluster, count, named: named.clone() });
-        Some((count, named))
+        Ok(Some((count, named)))
     }
 
     /// Where the clusters of a file lie, or of everything below a directory as far as owners are
     /// known; `None` when there are none.
-    pub fn bounds(&self, fs: &Fs, ino: u64) -> Option<Bounds> {
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub fn bounds(&self, fs: &Fs, ino: u64) -> Result<Option<Bounds>> {
         let geometry = self.geometry;
         let extent = zones::extent(geometry.width(), geometry.sheets());
         let mut edges = [f64::MAX, f64::MAX, f64::MIN, f64::MIN];
@@ -211,14 +224,13 @@ impl Plane {
             usage[zones::zone(distance, extent) as usize] += 1;
             distances += distance;
             clusters += 1;
-        });
-        let most = (0..usage.len()).rev().max_by_key(|&zone| usage[zone])?;
-        (clusters > 0).then(|| Bounds {
-            edges,
-            clusters,
-            zone: Zone::ALL[most],
-            distance: distances / clusters as f64,
-        })
+        })?;
+        let zones = Zone::ALL.into_iter().rev();
+        let Some(zone) = zones.max_by_key(|&zone| usage[zone as usize]).filter(|_| clusters > 0)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Bounds { edges, clusters, zone, distance: distances / clusters as f64 }))
     }
 
     /// The importance whose place is nearest to a distance from the centre.
@@ -230,40 +242,58 @@ impl Plane {
 
 /// Calls `visit` with the clusters of files and of everything below directories: of files as they
 /// are now, of directories as far as owners are known.
-pub(super) fn for_clusters(fs: &Fs, state: &Owned, inodes: &[u64], visit: &mut dyn FnMut(u64)) {
+pub(super) fn for_clusters(
+    fs: &Fs,
+    state: &Owned,
+    inodes: &[u64],
+    visit: &mut dyn FnMut(u64),
+) -> Result<()> {
     let mut directories = Vec::new();
     for &ino in inodes {
-        if fs.stat(state.view, ino).is_ok_and(|inode| inode.is_directory()) {
+        if unless_damaged(fs.stat(state.view, ino))?.is_some_and(|inode| inode.is_directory()) {
             directories.push(ino);
             continue;
         }
         let mut seen = None;
         // What is damaged lies nowhere.
-        let _ = fs.for_stretches(state.view, ino, 0, &mut |_, stretch| {
+        unless_damaged(fs.for_stretches(state.view, ino, 0, &mut |_, stretch| {
             if let Some(extent) = stretch.extent()
                 && seen.replace(extent.first) != Some(extent.first)
             {
                 (extent.first..extent.first + u64::from(extent.clusters)).for_each(&mut *visit);
             }
             Ok(true)
-        });
+        }))?;
     }
     if !directories.is_empty()
         && let Some(index) = &state.index
     {
         index.for_clusters(&index.below(&directories), visit);
     }
+    Ok(())
 }
 
-fn record(fs: &Fs, geometry: Geometry, cluster: u64) -> Option<Record> {
+fn record(fs: &Fs, geometry: Geometry, cluster: u64) -> Result<Option<Record>> {
     if table::is_page(&geometry, cluster) {
-        return None;
+        return Ok(None);
     }
-    fs.store().record(cluster).ok()
+    unless_damaged(fs.store().record(cluster))
+}
+
+/// What could be read; nothing where it is damaged or gone.
+///
+/// # Errors
+/// Those of the storage.
+pub(super) fn unless_damaged<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.code() == Code::Io => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Which bytes of a file lie in a cluster of the extent that begins at `start`.
-fn part(fs: &Fs, view: View, ino: u64, cluster: u64, start: u64) -> Option<(u64, u64)> {
+fn part(fs: &Fs, view: View, ino: u64, cluster: u64, start: u64) -> Result<Option<(u64, u64)>> {
     let mut found = None;
     let looked = fs.for_stretches(view, ino, 0, &mut |offset, stretch| {
         let Some(extent) = stretch.extent().filter(|extent| extent.first == start) else {
@@ -282,32 +312,32 @@ fn part(fs: &Fs, view: View, ino: u64, cluster: u64, start: u64) -> Option<(u64,
         }
         Ok(found.is_none())
     });
-    looked.ok().and(found)
+    Ok(unless_damaged(looked)?.and(found))
 }
 
 /// Paths of inodes, given with their parents; each directory is read once.
-pub(super) fn paths(fs: &Fs, view: View, inodes: &[(u64, u64)]) -> FxHashMap<u64, Vec<u8>> {
+fn paths(fs: &Fs, view: View, inodes: &[(u64, u64)]) -> Result<FxHashMap<u64, Vec<u8>>> {
     let mut paths: FxHashMap<u64, Vec<u8>> = FxHashMap::default();
     let mut parents: Vec<u64> = inodes.iter().map(|&(_, parent)| parent).collect();
     parents.sort_unstable();
     parents.dedup();
     for parent in parents {
-        let Ok(mut path) = fs.directory_path(view, parent) else { continue };
+        let Some(mut path) = unless_damaged(fs.directory_path(view, parent))? else { continue };
         if !path.is_empty() {
             path.insert(0, b'/');
         }
         path.push(b'/');
         let mut left = inodes.iter().filter(|&&(_, other)| other == parent).count();
         // Without a name in a damaged directory.
-        let _ = fs.read_directory(view, parent, 0, &mut |entry, _| {
+        unless_damaged(fs.read_directory(view, parent, 0, &mut |entry, _| {
             if inodes.contains(&(entry.ino, parent)) && !paths.contains_key(&entry.ino) {
                 paths.insert(entry.ino, [&path[..], &entry.name].concat());
                 left -= 1;
             }
             left > 0
-        });
+        }))?;
     }
-    paths
+    Ok(paths)
 }
 
 /// Reads a cluster and says what its checksum says.
@@ -317,13 +347,12 @@ fn checked(
     cluster: u64,
     held: Held,
     record: Option<Record>,
-) -> (&'static str, Option<Box<[u8; CLUSTER]>>) {
-    let mut page = Box::new([0; CLUSTER]);
-    let read: Result<()> = fs.store().clusters().read_run(cluster, &mut page[..]);
-    if read.is_err() {
-        return ("damaged", None);
-    }
+) -> Result<(&'static str, Option<Box<[u8; CLUSTER]>>)> {
     let store = fs.store();
+    let mut page = Box::new([0; CLUSTER]);
+    if unless_damaged(store.clusters().read_run(cluster, &mut page[..]))?.is_none() {
+        return Ok(("damaged", None));
+    }
     let verdict = |good: bool| if good { "good" } else { "damaged" };
     let checksum = match held {
         _ if store.is_pending(cluster) => "good",
@@ -348,5 +377,5 @@ fn checked(
         }
         _ => record.map_or("none", |record| verdict(crc32(&page[..]) == record.crc)),
     };
-    (checksum, Some(page))
+    Ok((checksum, Some(page)))
 }

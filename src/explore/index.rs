@@ -8,9 +8,11 @@
 use rustc_hash::FxHashMap;
 
 use super::palette::tint;
+use crate::base::limits::{CLUSTER, MAX_OBJECT};
+use crate::base::{Code, Result, order};
 use crate::container::Geometry;
 use crate::fs::{Fs, Inode, ROOT, View};
-use crate::tree::item::{self, Stretch};
+use crate::tree::item::{self, Extent, Source, Stretch};
 use crate::tree::{Cursor, Key};
 
 /// The golden section: neighbours in number get hues far apart.
@@ -19,7 +21,9 @@ const GOLDEN: f64 = 0.618_033_988_749_895;
 const SHARED: u32 = 1 << 31;
 /// So many that none of them has all of it: small files packed together.
 const PACKED: u32 = 1 << 30;
-const NUMBER: u32 = PACKED - 1;
+/// Part of an extent of which the file uses another part.
+const UNUSED: u32 = 1 << 29;
+const NUMBER: u32 = UNUSED - 1;
 /// Clusters of the longest extent.
 const LONGEST: u64 = 1024;
 /// No way from a directory to the root is followed further: a map may say that directories
@@ -49,7 +53,7 @@ pub struct Family {
 }
 
 /// An extent of a file that is not the first one found there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Further {
     first: u64,
     clusters: u32,
@@ -108,8 +112,17 @@ impl Index {
     /// All of a state at once.
     pub fn collect(fs: &Fs, view: View) -> Index {
         let mut walk = Walk::new(fs, view);
-        while !walk.step(fs, u64::MAX) {}
-        walk.finish()
+        loop {
+            match walk.step(fs, u64::MAX) {
+                Ok(false) => {}
+                Ok(true) => return walk.finish(),
+                // What the medium refuses has no owners.
+                Err(_) => {
+                    walk.index.damaged = true;
+                    return walk.finish();
+                }
+            }
+        }
     }
 
     /// The slots of a sheet, by index in the sheet, for [`Index::file`].
@@ -121,6 +134,11 @@ impl Index {
     #[inline]
     pub fn file(&self, slot: u32) -> Option<&File> {
         self.files.get(((slot & NUMBER) as usize).wrapping_sub(1))
+    }
+
+    /// Whether a file has bytes in a cluster: not only in another part of its extent.
+    pub fn is_used(slot: u32) -> bool {
+        slot & NUMBER != 0 && slot & UNUSED == 0
     }
 
     /// Whether small files are packed together there.
@@ -197,25 +215,43 @@ impl Index {
         self.files.iter().map(one).collect()
     }
 
-    fn claim(&mut self, first: u64, count: u32, number: u32, partly: bool) {
+    /// Notes what an item of a file says; `number` is the file's place in the list.
+    fn claim(&mut self, stretch: &Stretch, extent: &Extent, number: u32) {
+        let (first, count) = (extent.first, u32::from(extent.clusters));
         if self.geometry.check_run(first, u64::from(count)).is_err() || number >= NUMBER {
             return;
         }
+        let partly = extent.offset > 0 || stretch.length < u64::from(extent.logical);
+        // Of raw data it is known which clusters hold it; a frame is whole or nothing.
+        let used = match stretch.source {
+            Source::Raw(_) => {
+                let end = u64::from(extent.offset) + stretch.length;
+                let end = end.div_ceil(CLUSTER as u64).min(u64::from(count)) as u32;
+                extent.offset / CLUSTER as u32..end
+            }
+            _ => 0..count,
+        };
         let size = self.geometry.sheet_clusters() as usize;
         let sheet = self.geometry.sheet_of(first);
         let slots = self.sheets.entry(sheet).or_insert_with(|| vec![0; size].into_boxed_slice());
         let from = self.geometry.index_in_sheet(first) as usize;
         let mut further = false;
-        for slot in &mut slots[from..from + count as usize] {
-            if *slot == 0 {
+        for (at, slot) in (0..count).zip(&mut slots[from..from + count as usize]) {
+            let own = *slot & NUMBER == number + 1;
+            if !used.contains(&at) {
+                if *slot == 0 {
+                    *slot = UNUSED | (number + 1);
+                }
+            } else if *slot == 0 || *slot & UNUSED != 0 {
                 *slot = number + 1;
-            } else if *slot & NUMBER != number + 1 {
+            } else if !own {
                 *slot |= if partly { SHARED | PACKED } else { SHARED };
                 further = true;
             }
         }
         if further {
-            self.further.push(Further { first, clusters: count, file: number });
+            let first = first + u64::from(used.start);
+            self.further.push(Further { first, clusters: used.end - used.start, file: number });
         }
     }
 
@@ -303,7 +339,8 @@ impl Index {
     }
 
     fn finish(&mut self) {
-        self.further.sort_unstable();
+        order::by_number(&mut self.further, |entry| u64::from(entry.file));
+        order::by_number(&mut self.further, |entry| entry.first);
         self.further.dedup();
         self.settle_top();
         let mut files = std::mem::take(&mut self.files);
@@ -355,31 +392,36 @@ impl Walk {
     }
 
     /// Reads on, at most `items` items; whether it has come to the end.
-    pub fn step(&mut self, fs: &Fs, items: u64) -> bool {
+    ///
+    /// # Errors
+    /// Those of the storage; the walk then goes on from the same place when it is called again.
+    /// What is damaged is passed over.
+    pub fn step(&mut self, fs: &Fs, items: u64) -> Result<bool> {
         self.index.geometry = fs.store().geometry();
         let mut left = items;
         while left > 0 {
             match self.stretch(fs, &mut left) {
-                Ok(true) => return true,
+                Ok(true) => return Ok(true),
                 Ok(false) => {}
+                Err(error) if error.code() != Code::Corrupt => return Err(error),
                 Err(_) => {
                     // A node is damaged. Whatever was in it, go on behind it.
                     self.index.damaged = true;
                     let next = self.at.object().saturating_add(self.stride);
                     self.stride = self.stride.saturating_mul(2);
-                    if next >= crate::base::limits::MAX_OBJECT {
-                        return true;
+                    if next >= MAX_OBJECT {
+                        return Ok(true);
                     }
                     self.at = Key::new(next, 0, 0);
                     left -= 1;
                 }
             }
         }
-        false
+        Ok(false)
     }
 
     /// Reads until an error, the end, or nothing is left to do.
-    fn stretch(&mut self, fs: &Fs, left: &mut u64) -> crate::base::Result<bool> {
+    fn stretch(&mut self, fs: &Fs, left: &mut u64) -> Result<bool> {
         let root = fs.root_of(self.view);
         let mut cursor = Cursor::at(fs.store(), &root, self.at)?;
         while *left > 0 {
@@ -419,8 +461,7 @@ impl Walk {
                     number
                 }
             };
-            let partly = extent.offset > 0 || stretch.length < u64::from(extent.logical);
-            self.index.claim(extent.first, u32::from(extent.clusters), number, partly);
+            self.index.claim(&stretch, extent, number);
         }
     }
 

@@ -104,6 +104,8 @@ pub struct Plane {
     shy: bool,
     /// The inodes that are selected.
     chosen: Vec<u64>,
+    /// Their clusters are not marked yet.
+    unmarked: bool,
     selection: Marks,
     damage: Marks,
     last_hit: Option<hit::Owners>,
@@ -131,6 +133,7 @@ impl Plane {
             partial: false,
             shy: false,
             chosen: Vec::new(),
+            unmarked: false,
             selection: Marks::new(geometry),
             damage: Marks::new(geometry),
             last_hit: None,
@@ -170,22 +173,31 @@ impl Plane {
     }
 
     /// Reads on in the owners, at most `items` items of the tree.
-    pub fn index(&mut self, fs: &Fs, items: u64) -> Progress {
+    ///
+    /// # Errors
+    /// Those of the storage; the next call goes on where this one came to.
+    pub fn index(&mut self, fs: &Fs, items: u64) -> Result<Progress> {
         let moment = self.moment;
         let mut found = false;
+        if items == 0 {
+            return Ok(self.progress(fs));
+        }
         if !self.present.is_settled(moment) {
-            found = self.present.read_on(fs, items);
+            found = self.present.read_on(fs, items)?;
         } else if let Some(base) = &mut self.base
             && !base.is_settled(moment)
         {
-            found = base.read_on(fs, items);
+            found = base.read_on(fs, items)?;
         }
         if found {
             self.owners += 1;
             self.last_hit = None;
-            self.mark_chosen(fs);
+            self.unmarked = true;
         }
-        self.progress(fs)
+        if self.unmarked {
+            self.mark_chosen(fs)?;
+        }
+        Ok(self.progress(fs))
     }
 
     /// How far [`Plane::index`] has come.
@@ -238,7 +250,8 @@ impl Plane {
         self.take_heat(fs);
         self.selection.follow(self.geometry);
         self.damage.follow(self.geometry);
-        self.mark_chosen(fs);
+        // Tried again with the owners, where the storage fails.
+        let _ = self.mark_chosen(fs);
     }
 
     /// Takes in the reads that are not in the table yet.
@@ -270,12 +283,7 @@ impl Plane {
     /// Reads what is not known of a sheet; with `known` only what is in memory.
     fn read_facts(&mut self, fs: &Fs, sheet: u32, known: bool) {
         let geometry = self.geometry;
-        let size = &mut self.facts_size;
-        let facts = self.facts.entry(sheet).or_insert_with(|| {
-            let facts = Facts::new(geometry);
-            *size += facts.size();
-            facts
-        });
+        let facts = facts_of(&mut self.facts, &mut self.facts_size, geometry, sheet);
         facts.used = self.tick;
         if facts.is_whole() {
             return;
@@ -322,7 +330,7 @@ impl Plane {
         tile.check()?;
         self.tick += 1;
         let geometry = self.geometry;
-        let (mut missing, mut left) = (0, limit);
+        let (mut missing, mut left, mut failed) = (0, limit, None);
         for sheet in tile.sheets(geometry) {
             if self.facts.get(&sheet).is_some_and(Facts::is_whole) {
                 continue;
@@ -339,17 +347,15 @@ impl Plane {
                 }
                 left -= 1;
                 self.version += 1;
-                let size = &mut self.facts_size;
-                let facts = self.facts.entry(sheet).or_insert_with(|| {
-                    let facts = Facts::new(geometry);
-                    *size += facts.size();
-                    facts
-                });
+                let facts = facts_of(&mut self.facts, &mut self.facts_size, geometry, sheet);
                 facts.used = self.tick;
-                facts.load(fs, geometry, sheet, page, self.version)?;
+                // Go on: a storage that fetches learns of all that is wanted at once.
+                if let Err(error) = facts.load(fs, geometry, sheet, page, self.version) {
+                    failed.get_or_insert(error);
+                }
             }
         }
-        Ok(missing)
+        failed.map_or(Ok(missing), Err)
     }
 
     fn scene(&self, layer: Layer, theme: Theme) -> Scene<'_> {
@@ -380,7 +386,7 @@ impl Plane {
         };
         // Ages are told to ten minutes.
         let age = if layer == Layer::Age { (self.now / 600) as u32 } else { 0 };
-        let stamp = [facts.held, other, age];
+        let mut stamp = [facts.held, other, age];
         let key = (sheet, layer as u8 * 2 + theme as u8);
         if let Some(plate) = self.plates.get_mut(&key)
             && plate.stamp == stamp
@@ -392,7 +398,11 @@ impl Plane {
         let free = theme.palette().free;
         let mut cells = vec![Cell::UNKNOWN; facts.list().len()];
         if layer == Layer::Raw {
-            raw::sample(fs, sheet, facts, theme.palette(), &self.order, &mut cells);
+            if !raw::sample(fs, sheet, facts, theme.palette(), &self.order, &mut cells) {
+                // To be sampled again.
+                self.partial = true;
+                stamp = [u32::MAX; 3];
+            }
         } else {
             self.scene(layer, theme).for_shades(sheet, facts, &mut |index, shade| {
                 cells[self.order.rows[index as usize] as usize] = Cell::of(shade, free);
@@ -433,9 +443,11 @@ impl Plane {
         if layer == Layer::Raw
             && !matches!(scale, Scale::Square(1) | Scale::Level(_) | Scale::Quarters(_))
         {
-            let painted = raw::paint(fs, geometry, tile, palette, &mut pixels);
+            let brush = Brush { tile: *tile, geometry, palette, pixels: &mut pixels };
+            let painted = raw::paint(fs, brush, known);
             self.pixels = pixels;
-            return painted.map(|()| &self.pixels[..]);
+            self.partial = !matches!(painted, Ok(true));
+            return painted.map(|_| &self.pixels[..]);
         }
         let far = matches!(scale, Scale::Quarters(_));
         let sheets = tile.sheets(geometry);
@@ -475,34 +487,23 @@ impl Plane {
         self.partial
     }
 
-    /// Lets go of what was not used for longest.
+    /// Lets go of what was not used for longest: the older half.
     fn trim(&mut self) {
         if self.plates_size > KEPT_LEVELS {
-            let mut ages: Vec<(u64, (u32, u8))> = self
-                .plates
-                .iter()
-                .filter(|(_, plate)| plate.levels.is_some())
-                .map(|(&key, plate)| (plate.used, key))
-                .collect();
-            ages.sort_unstable();
-            for (_, key) in ages {
-                if self.plates_size <= KEPT_LEVELS / 4 * 3 {
-                    break;
-                }
-                let levels = self.plates.get_mut(&key).and_then(|plate| plate.levels.take());
-                self.plates_size -= levels.map_or(0, |levels| levels.size());
+            let held = self.plates.values().filter(|plate| plate.levels.is_some());
+            let limit = middle(held.map(|plate| plate.used).collect());
+            for plate in self.plates.values_mut().filter(|plate| plate.used <= limit) {
+                self.plates_size -= plate.levels.take().map_or(0, |levels| levels.size());
             }
         }
         if self.facts_size > KEPT_FACTS {
-            let mut ages: Vec<(u64, u32)> =
-                self.facts.iter().map(|(&sheet, facts)| (facts.used, sheet)).collect();
-            ages.sort_unstable();
-            for (_, sheet) in ages {
-                if self.facts_size <= KEPT_FACTS / 4 * 3 {
-                    break;
-                }
-                self.facts_size -= self.facts.remove(&sheet).map_or(0, |facts| facts.size());
-            }
+            let limit = middle(self.facts.values().map(|facts| facts.used).collect());
+            let size = &mut self.facts_size;
+            self.facts.retain(|_, facts| {
+                let young = facts.used > limit;
+                *size -= if young { 0 } else { facts.size() };
+                young
+            });
         }
     }
 
@@ -528,9 +529,12 @@ impl Plane {
     }
 
     /// The inodes that are the selection: files, or directories with everything below.
-    pub fn select(&mut self, fs: &Fs, inodes: &[u64]) {
+    ///
+    /// # Errors
+    /// Those of the storage; what is marked by then stays so.
+    pub fn select(&mut self, fs: &Fs, inodes: &[u64]) -> Result<()> {
         self.chosen = inodes.to_vec();
-        self.mark_chosen(fs);
+        self.mark_chosen(fs)
     }
 
     /// The clusters that are damaged.
@@ -539,15 +543,35 @@ impl Plane {
         clusters.for_each(|cluster| self.damage.mark(cluster));
     }
 
-    fn mark_chosen(&mut self, fs: &Fs) {
+    fn mark_chosen(&mut self, fs: &Fs) -> Result<()> {
         self.selection = Marks::new(self.geometry);
-        if self.chosen.is_empty() {
-            return;
-        }
+        self.unmarked = true;
         let selection = &mut self.selection;
         let mark = &mut |cluster| selection.mark(cluster);
-        hit::for_clusters(fs, &self.present, &self.chosen, mark);
+        hit::for_clusters(fs, &self.present, &self.chosen, mark)?;
+        self.unmarked = false;
+        Ok(())
     }
+}
+
+/// What is known of a sheet, which may be nothing.
+fn facts_of<'a>(
+    all: &'a mut FxHashMap<u32, Facts>,
+    size: &mut usize,
+    geometry: Geometry,
+    sheet: u32,
+) -> &'a mut Facts {
+    all.entry(sheet).or_insert_with(|| {
+        let facts = Facts::new(geometry);
+        *size += facts.size();
+        facts
+    })
+}
+
+/// The middle one of some numbers.
+fn middle(mut numbers: Vec<u64>) -> u64 {
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied().unwrap_or(u64::MAX)
 }
 
 /// How a sheet is looked at.

@@ -1,6 +1,7 @@
 //! One state of the map and its owners, read and read again as it changes.
 
 use super::index::{Index, Walk};
+use crate::base::Result;
 use crate::commit::watch::Moment;
 use crate::fs::{Fs, View};
 
@@ -25,18 +26,21 @@ impl Owned {
     }
 
     /// Reads on; whether the owners are new. The old ones serve until then.
-    pub fn read_on(&mut self, fs: &Fs, items: u64) -> bool {
+    ///
+    /// # Errors
+    /// Those of the storage; the next call goes on where this one came to.
+    pub fn read_on(&mut self, fs: &Fs, items: u64) -> Result<bool> {
         let began = fs.store().watch.now().nodes;
         let view = self.view;
         let (walk, _) = self.walk.get_or_insert_with(|| (Walk::new(fs, view), began));
-        if !walk.step(fs, items) {
-            return false;
+        if !walk.step(fs, items)? {
+            return Ok(false);
         }
         if let Some((walk, began)) = self.walk.take() {
             self.index = Some(walk.finish());
             self.at = began;
         }
-        true
+        Ok(true)
     }
 
     /// Inodes read, and inodes there are.

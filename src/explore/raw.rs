@@ -5,7 +5,7 @@ use super::Plane;
 use super::facts::{Facts, Held};
 use super::palette::{Color, Palette, mix};
 use super::pyramid::{Cell, Order, Sum};
-use super::tiles::Tile;
+use super::tiles::{Brush, Line};
 use crate::base::limits::{CLUSTER, TILE};
 use crate::base::{Code, Error, Result};
 use crate::container::{Clusters, Geometry};
@@ -35,11 +35,20 @@ impl<'c> RowReader<'c> {
     /// # Errors
     /// Those of the storage; `Corrupt` from a damaged packed form.
     pub fn row(&mut self, row: u32) -> Result<&[u8]> {
+        self.part(row, 0, self.geometry.width())
+    }
+
+    /// The pixels `from..to` of a row.
+    ///
+    /// # Errors
+    /// As [`RowReader::row`].
+    pub fn part(&mut self, row: u32, from: u32, to: u32) -> Result<&[u8]> {
         let (band, inside) = (row / TILE, (row % TILE) as usize);
-        let length = 4 * self.geometry.width() as usize;
+        let (from, to) = (from as usize * 4, to as usize * 4);
         if let Some(live) = self.clusters.as_live() {
-            self.bytes.resize(length, 0);
-            let at = self.geometry.band_offset(band) + self.geometry.row_offset(inside) as u64 + 1;
+            self.bytes.resize(to - from, 0);
+            let at = self.geometry.row_offset(inside) + 1 + from;
+            let at = self.geometry.band_offset(band) + at as u64;
             live.storage().read_at(at, &mut self.bytes)?;
             return Ok(&self.bytes);
         }
@@ -50,7 +59,7 @@ impl<'c> RowReader<'c> {
             self.band = Some(band);
         }
         let at = inside * self.geometry.row_len() + 1;
-        Ok(&self.bytes[at..at + length])
+        Ok(&self.bytes[at + from..at + to])
     }
 }
 
@@ -61,7 +70,7 @@ pub fn dimmed(pixel: [u8; 4], ground: Color) -> Color {
 }
 
 /// One cell for each cluster of a sheet, from four of its pixels. Bands in which nothing is are
-/// not read where that would cost more than a look.
+/// not read where that would cost more than a look. Whether nothing is missing.
 pub fn sample(
     fs: &Fs,
     sheet: u32,
@@ -69,7 +78,8 @@ pub fn sample(
     palette: &Palette,
     order: &Order,
     cells: &mut [Cell],
-) {
+) -> bool {
+    let mut whole = true;
     let clusters = &**fs.store().clusters();
     let geometry = fs.store().geometry();
     let mut used = vec![clusters.as_live().is_some(); order.side as usize];
@@ -81,7 +91,13 @@ pub fn sample(
         let mut sums = vec![Sum::default(); order.side as usize];
         for inside in [TILE / 4, TILE / 4 * 3] {
             let row = sheet * geometry.width() + y as u32 * TILE + inside;
-            let pixels = if used[y] { rows.row(row).ok() } else { Some(&[][..]) };
+            let pixels = match if used[y] { rows.row(row) } else { Ok(&[][..]) } {
+                Ok(pixels) => Some(pixels),
+                Err(error) => {
+                    whole &= error.code() == Code::Corrupt;
+                    None
+                }
+            };
             for (x, sum) in sums.iter_mut().enumerate() {
                 for across in [SIDE / 4, SIDE / 4 * 3] {
                     let at = (x * SIDE + across) * 4;
@@ -101,73 +117,94 @@ pub fn sample(
         }
         line.iter_mut().zip(&sums).for_each(|(cell, sum)| *cell = sum.mean());
     }
+    whole
 }
 
-/// Paints a tile in which a cluster is more than a pixel.
+/// Paints a tile in which a cluster is more than a pixel; whether nothing is missing. What cannot
+/// be read is hatched.
 ///
 /// # Errors
-/// Those of the storage; `Corrupt` from a damaged packed form.
-pub fn paint(
-    fs: &Fs,
-    geometry: Geometry,
-    tile: &Tile,
-    palette: &Palette,
-    pixels: &mut [u8],
-) -> Result<()> {
+/// Those of the storage, unless what is `known` is enough.
+pub fn paint(fs: &Fs, mut brush: Brush<'_>, known: bool) -> Result<bool> {
+    let (geometry, tile, palette) = (brush.geometry, brush.tile, brush.palette);
     let (columns, rows) = tile.lines(geometry);
     // Pixels of the map in one of the screen, or of the screen in one of the map.
     let (many, magnified) =
         if tile.zoom < 0 { (1u32 << -tile.zoom, 1) } else { (1, 1u32 << tile.zoom) };
-    let mut reader = RowReader::new(geometry, &**fs.store().clusters());
-    let size = tile.size as usize;
     let samples = if many > 1 { 2 } else { 1 };
-    let mut line = vec![[0u32; 4]; size];
-    let mut last = None;
-    for (y, row) in rows.iter().enumerate() {
-        let source = (row.sheet, row.cell * TILE + row.pixel * many / magnified);
-        let line_at = y * size * 4;
-        if many == 1 && last == Some(source) {
-            pixels.copy_within(line_at - size * 4..line_at, line_at);
-            continue;
-        }
-        last = Some(source);
-        let mut x = 0;
-        for run in columns.chunk_by(|a, b| a.sheet == b.sheet) {
-            let from = x;
-            x += run.len();
+    // In the first and third quarter of what a pixel stands for.
+    let inside = |part: u32| many * (2 * part + 1) / (2 * samples);
+    let source = |line: &Line| line.cell * TILE + line.pixel * many / magnified;
+    let mut reader = RowReader::new(geometry, &**fs.store().clusters());
+    let mut whole = true;
+    let mut x = 0;
+    // Sheet by sheet, so that a band is read once.
+    for run in columns.chunk_by(|a, b| a.sheet == b.sheet) {
+        let from = x;
+        x += run.len();
+        let left = source(&run[0]);
+        let right = source(&run[run.len() - 1]) + many;
+        let mut colors: Vec<Option<Color>> = Vec::new();
+        let mut last = None;
+        for (y, row) in rows.iter().enumerate() {
             let sheet = spiral::sheet_at(run[0].sheet, row.sheet);
             let Some(sheet) = sheet.filter(|&sheet| sheet < geometry.sheets()) else { continue };
-            let line = &mut line[..run.len()];
-            line.fill([0; 4]);
-            for part in 0..samples {
-                // In the first and third quarter of what a pixel stands for.
-                let inside = |part: u32| many * (2 * part + 1) / (2 * samples);
-                let bytes = reader.row(sheet * geometry.width() + source.1 + inside(part))?;
-                for (sums, column) in line.iter_mut().zip(run) {
-                    let first = column.cell * TILE + column.pixel * many / magnified;
-                    for across in 0..samples {
-                        let at = (first + inside(across)) as usize * 4;
-                        let pixel = &bytes[at..at + 4];
-                        sums.iter_mut().zip(pixel).for_each(|(sum, &byte)| *sum += u32::from(byte));
+            let at = sheet * geometry.width() + source(row);
+            if last != Some(at) {
+                last = Some(at);
+                let mut sums = vec![[0u32; 4]; run.len()];
+                let mut failed = None;
+                for part in 0..samples {
+                    let bytes = match reader.part(at + inside(part), left, right) {
+                        Ok(bytes) => bytes,
+                        Err(error) => {
+                            failed = Some(error);
+                            break;
+                        }
+                    };
+                    for (sums, column) in sums.iter_mut().zip(run) {
+                        for across in 0..samples {
+                            let at = (source(column) - left + inside(across)) as usize * 4;
+                            let pixel = &bytes[at..at + 4];
+                            sums.iter_mut()
+                                .zip(pixel)
+                                .for_each(|(sum, &byte)| *sum += u32::from(byte));
+                        }
                     }
                 }
-            }
-            for (x, sums) in (from..).zip(&*line) {
-                let pixel = sums.map(|sum| (sum / (samples * samples)) as u8);
-                let [red, green, blue, alpha] = pixel;
-                let color = if pixel == [0; 4] {
-                    palette.free
-                } else if many > 1 {
-                    dimmed(pixel, palette.ground)
+                if let Some(error) = failed {
+                    let damaged = error.code() == Code::Corrupt;
+                    if !damaged && !known {
+                        return Err(error);
+                    }
+                    whole &= damaged;
+                    colors = vec![None; run.len()];
                 } else {
-                    mix(palette.ground, [red, green, blue], f32::from(alpha) / 255.0)
-                };
-                let at = line_at + x * 4;
-                pixels[at..at + 4].copy_from_slice(&[color[0], color[1], color[2], 255]);
+                    let count = samples * samples;
+                    let pixel = |sums: &[u32; 4]| sums.map(|sum| (sum / count) as u8);
+                    let color = |sums| Some(color(pixel(sums), many > 1, palette));
+                    colors = sums.iter().map(color).collect();
+                }
+            }
+            for (x, color) in (from..).zip(&colors) {
+                let color = color.unwrap_or_else(|| brush.hatch(x, y));
+                brush.set(x, y, color, 255);
             }
         }
     }
-    Ok(())
+    Ok(whole)
+}
+
+/// How a pixel of the map, or the mean of some, is painted.
+fn color(pixel: [u8; 4], is_mean: bool, palette: &Palette) -> Color {
+    let [red, green, blue, alpha] = pixel;
+    if pixel == [0; 4] {
+        palette.free
+    } else if is_mean {
+        dimmed(pixel, palette.ground)
+    } else {
+        mix(palette.ground, [red, green, blue], f32::from(alpha) / 255.0)
+    }
 }
 
 impl Plane {

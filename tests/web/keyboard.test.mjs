@@ -53,7 +53,8 @@ visit(
     await tabTo(page, 'button', 'Add');
     await page.keyboard.press('Enter');
     await page.getByRole('menuitem', { name: 'New folder' }).waitFor();
-    await page.keyboard.type('New f');
+    await page.keyboard.press('End');
+    await page.keyboard.press('ArrowUp');
     await page.keyboard.press('Enter');
     await explorer.dialog.waitFor();
     await page.keyboard.type('letters');
@@ -62,7 +63,7 @@ visit(
     await tabTo(page, 'button', 'Add');
     await page.keyboard.press('Enter');
     await page.getByRole('menuitem', { name: 'New text file' }).waitFor();
-    await page.keyboard.type('New t');
+    await page.keyboard.press('End');
     await page.keyboard.press('Enter');
     await explorer.dialog.waitFor();
     await page.keyboard.type('first.txt');

@@ -1,6 +1,13 @@
 // A map on a server is read by ranges: only what is looked at comes over the wire.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 
 import { download, temporary, visit } from './support/browser.mjs';
@@ -18,7 +25,7 @@ const next = random(3);
 for (let index = 0; index < 40; index += 1) {
   writeFileSync(path.join(large, `noise-${index}.bin`), content(next, 1 << 20, 'noise'));
 }
-writeFileSync(path.join(large, 'README.md'), '# Far away\n\nRead by ranges.\n');
+writeFileSync(path.join(large, '00 README.md'), '# Far away\n\nRead by ranges.\n');
 ok(['build', '--quiet', large, path.join(folder, 'large.rts.png')]);
 ok([
   'pack',
@@ -40,6 +47,15 @@ async function counted(page) {
   return Number(amount.replaceAll(',', '')) * scale[unit];
 }
 
+/** Bytes sent of a path, once a second went by without more. */
+async function atRest(server, name) {
+  for (;;) {
+    const { bytes } = server.traffic(name);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    if (server.traffic(name).bytes === bytes) return bytes;
+  }
+}
+
 for (const [form, name] of [
   ['live', 'large.rts.png'],
   ['packed', 'large-packed.rts.png'],
@@ -54,7 +70,7 @@ for (const [form, name] of [
       await explorer.openUrl(server.origin + at);
       await explorer.opened(name);
       await explorer.painted();
-      await explorer.choose('/README.md');
+      await explorer.choose('/00 README.md');
       await explorer.reads('Read by ranges.');
       await page.waitForLoadState('networkidle');
       const sent = server.traffic(at);
@@ -80,7 +96,7 @@ visit(
     await explorer.openUrl(`${server.origin}/maps/large-packed.rts.png`);
     await explorer.opened('large-packed.rts.png');
     await explorer.choose('/noise-7.bin');
-    const before = server.traffic('/maps/large-packed.rts.png').bytes;
+    const before = await atRest(server, '/maps/large-packed.rts.png');
     const file = await download(page, temporary(), () =>
       explorer.button('Download', explorer.details).click(),
     );
@@ -117,5 +133,21 @@ visit(
     } finally {
       await other.stop();
     }
+  },
+);
+
+visit(
+  'a map that changes on the server while it is read',
+  { folders },
+  async ({ page, server }) => {
+    const explorer = new Explorer(page);
+    const moving = path.join(folder, 'moving.rts.png');
+    copyFileSync(path.join(folder, 'large.rts.png'), moving);
+    await explorer.openUrl(`${server.origin}/maps/moving.rts.png`);
+    await explorer.opened('moving.rts.png');
+    await explorer.painted();
+    utimesSync(moving, 1, 1);
+    await explorer.choose('/noise-13.bin');
+    await explorer.said(/has changed since it was opened/);
   },
 );

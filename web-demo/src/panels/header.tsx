@@ -45,8 +45,13 @@ export function Header({ map }: { map: OpenMap }) {
   const canChange = changeable.value;
   const narrow = room.value === 'narrow';
   const add: MenuItem[] = [
-    { label: 'Files', icon: FilePlus, hint: 'Copied into this map', action: choosers.files },
-    { label: 'A folder', icon: FolderUp, hint: 'With everything in it', action: choosers.folder },
+    { label: 'Add files', icon: FilePlus, hint: 'Copied into this map', action: choosers.files },
+    {
+      label: 'Add a folder',
+      icon: FolderUp,
+      hint: 'With everything in it',
+      action: choosers.folder,
+    },
     {
       label: 'New folder',
       icon: FolderPlus,

@@ -59,8 +59,8 @@ export function Shell({ map }: { map: OpenMap }) {
           <LeftPanel map={map} />
         </aside>
       )}
+      <PastBanner />
       <main class="centre" id="main">
-        <PastBanner />
         <div class="plane-frame">
           <Plane />
           {over !== null && (
@@ -96,15 +96,15 @@ function PastBanner() {
   const name = snapshot.value;
   if (name === null) return null;
   return (
-    <div class="past-banner" role="status">
+    <section class="past-banner" aria-label="The past">
       <Clock size={16} aria-hidden="true" />
-      <p>
+      <p role="status">
         You look at <strong>{name}</strong>, read-only.
       </p>
       <button type="button" class="button" onClick={() => void look(null)}>
         Back to the present
       </button>
-    </div>
+    </section>
   );
 }
 

@@ -178,7 +178,7 @@ function EngineLine() {
       <p>{state.message}</p>
       <p>
         {state.advice ??
-          'This page needs WebAssembly with SIMD and module workers: a current Firefox, Chrome, Edge or Safari has them.'}
+          'Load the page again when you are online. It needs WebAssembly with SIMD and module workers, which a current Firefox, Chrome, Edge or Safari has.'}
       </p>
     </div>
   );

@@ -8,7 +8,16 @@ import type { Entry, OpenMap } from '../engine/contract';
 import { changeable, choose } from '../state/choose';
 import { removeAsking } from '../state/files';
 import { shown } from '../state/text';
-import { active, opened, renaming, rows, setOpen, type Row } from '../state/tree';
+import {
+  active,
+  activeIndex,
+  opened,
+  renaming,
+  rowIndex,
+  rows,
+  setOpen,
+  type Row,
+} from '../state/tree';
 import { openEntryMenu } from './entry-menu';
 import { TreeRow } from './tree-row';
 import '../style/tree.css';
@@ -25,7 +34,7 @@ export function Tree({ map }: { map: OpenMap }) {
   const all = rows.value;
   const { first, last } = useWindow(scroller, all.length, height);
   const lastAt = useRef(0);
-  const known = indexOf(all, active.value);
+  const known = activeIndex.value;
   // A row that was renamed or deleted leaves the keyboard where it was.
   const at = known >= 0 ? known : entryNear(all, lastAt.current);
   lastAt.current = at;
@@ -36,7 +45,7 @@ export function Tree({ map }: { map: OpenMap }) {
     () =>
       active.subscribe((path) => {
         requestAnimationFrame(() =>
-          bringIntoSight(scroller.current, indexOf(rows.peek(), path), height),
+          bringIntoSight(scroller.current, rowIndex(rows.peek(), path), height),
         );
       }),
     [height],
@@ -219,10 +228,6 @@ function entryNear(all: readonly Row[], index: number): number {
   let at = Math.min(index, all.length - 1);
   while (at > 0 && all[at]?.kind !== 'entry') at -= 1;
   return Math.max(0, at);
-}
-
-function indexOf(all: readonly Row[], path: string): number {
-  return all.findIndex((row) => row.kind === 'entry' && row.entry.path === path);
 }
 
 function above(all: readonly Row[], index: number): number {

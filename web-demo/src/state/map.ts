@@ -1,7 +1,7 @@
 /** The map that is open, and what the engine says about it. */
 import { batch, signal } from '@preact/signals';
 
-import { callback, engine } from '../engine/client';
+import { callback, engine, workerFailed } from '../engine/client';
 import type {
   Engine,
   EngineEvent,
@@ -34,8 +34,7 @@ export const fetched = signal<Extract<EngineEvent, { type: 'fetched' }> | null>(
 /** Starts the engine; once, when the page is up. */
 export async function startEngine(): Promise<void> {
   try {
-    await engine.listen(callback(hear));
-    await engine.start();
+    await Promise.race([workerFailed, engine.listen(callback(hear)).then(() => engine.start())]);
     engineState.value = 'ready';
   } catch (error) {
     engineState.value = problemOf(error);
@@ -65,7 +64,8 @@ function hear(event: EngineEvent): void {
       index.value = event;
       return;
     case 'fetched':
-      fetched.value = event;
+      // The last word about a remote map may come when its copy is open already.
+      if (openMap.peek()?.from.kind !== 'stored') fetched.value = event;
       return;
     case 'failed':
       complain(event.problem);

@@ -39,6 +39,13 @@ export const rows = computed<readonly Row[]>(() => {
   return out;
 });
 
+/** Index of the row that has the keyboard; -1 while it is not there. */
+export const activeIndex = computed(() => rowIndex(rows.value, active.value));
+
+export function rowIndex(all: readonly Row[], path: string): number {
+  return all.findIndex((row) => row.kind === 'entry' && row.entry.path === path);
+}
+
 function addRows(out: Row[], directory: string, depth: number): void {
   const listing = listings.value.get(directory);
   if (listing === undefined) {

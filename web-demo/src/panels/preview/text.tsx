@@ -5,9 +5,10 @@ import { engine } from '../../engine/client';
 import type { Details, Problem } from '../../engine/contract';
 import { changeable } from '../../state/choose';
 import { drafts, keepDraft } from '../../state/drafts';
-import { filesRevision } from '../../state/map';
-import { announce, problemOf } from '../../state/notices';
-import { bytes as bytesOf, count } from '../../state/text';
+import { filesRevision, openMap } from '../../state/map';
+import { announce, problemOf, tell } from '../../state/notices';
+import { bytes as bytesOf, count, nameOf, shown } from '../../state/text';
+import { selection } from '../../state/view';
 import { ProblemBox } from '../problem-box';
 import { useBytes } from './reading';
 
@@ -73,6 +74,14 @@ function Editor({ found, decoded }: { found: Details; decoded: Decoded }) {
   // What is being written belongs to the present; the past is shown as it was.
   const draft = editable ? drafts.value.get(path) : undefined;
   const changed = draft !== undefined && draft !== decoded.text;
+
+  useEffect(
+    () => () => {
+      if (selection.peek() === path || openMap.peek() === null || !drafts.peek().has(path)) return;
+      tell(`${shown(nameOf(path))} is not saved; your changes wait for you there.`);
+    },
+    [path],
+  );
 
   async function save(): Promise<void> {
     if (draft === undefined || saving) return;
