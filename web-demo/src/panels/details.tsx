@@ -6,7 +6,7 @@ import type { Details, OpenMap, Problem } from '../engine/contract';
 import { copyText, download } from '../state/files';
 import { details, detailsProblem } from '../state/details';
 import { choose, flyTo } from '../state/choose';
-import { count, moment, bytes, nameOf, number, shown, TYPE_NAMES } from '../state/text';
+import { count, moment, bytes, nameOf, number, sentence, shown, TYPE_NAMES } from '../state/text';
 import { report } from '../state/verify';
 import { selection, snapshot } from '../state/view';
 import { look } from '../state/snapshots';
@@ -15,7 +15,7 @@ import { Extents } from './extents';
 import { MapOverview } from './map-overview';
 import { Preview } from './preview/preview';
 import { ProblemBox } from './problem-box';
-import { ZoneControl } from './zone-control';
+import { isInTree, ZoneControl } from './zone-control';
 import '../style/details.css';
 
 export function DetailsPanel({ map }: { map: OpenMap }) {
@@ -172,8 +172,10 @@ function Facts({ found }: { found: Details }) {
   );
 }
 
-function keptWords({ type, size, stored }: Details): string {
-  if (stored === 0) return size === 0 ? 'nothing' : 'in the tree, with its name';
+function keptWords(found: Details): string {
+  const { type, size, stored } = found;
+  if (size === 0 && type === 'file') return 'nothing';
+  if (isInTree(found)) return `${bytes(stored)}, in the tree`;
   if (type !== 'file' || size === 0) return bytes(stored);
   const share = stored / size;
   return share < 0.99
@@ -204,14 +206,14 @@ function Damage({ path }: { path: string }) {
   return (
     <div class="box warn" role="note">
       <strong>{hits.length === 1 ? 'Damaged' : `Damaged in ${hits.length} places`}</strong>
-      <p>{first.message}</p>
+      <p>{sentence(first.message)}</p>
       {first.offset !== undefined && (
         <p class="soft">
           First at byte {number(first.offset)}
           {first.cluster !== undefined && `, cluster ${number(first.cluster)}`}.
         </p>
       )}
-      <p>{first.advice}</p>
+      {first.advice !== '' && <p>{sentence(first.advice)}</p>}
     </div>
   );
 }

@@ -4,7 +4,7 @@ import { CircleAlert, CircleCheck, Info, TriangleAlert, type LucideIcon } from '
 import type { VerifyReport } from '../engine/contract';
 import { choose } from '../state/choose';
 import { dialog } from '../state/dialogs';
-import { bytes, count, number, shown } from '../state/text';
+import { bytes, count, number, sentence, shown } from '../state/text';
 
 type Finding = VerifyReport['problems'][number];
 
@@ -99,9 +99,9 @@ function FindingRow({ problem }: { problem: Finding }) {
   const text = (
     <span class="list-text">
       {path !== undefined && <strong>{shown(path)}</strong>}
-      <span>{message}</span>
+      <span>{sentence(message)}</span>
       {where !== '' && <small>{where}</small>}
-      {advice !== '' && <small>{advice}</small>}
+      {advice !== '' && <small>{sentence(advice)}</small>}
     </span>
   );
   return (

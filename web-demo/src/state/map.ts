@@ -64,7 +64,8 @@ function hear(event: EngineEvent): void {
       index.value = event;
       return;
     case 'fetched':
-      fetched.value = event;
+      // The last word about a remote map may come when its copy is open already.
+      if (openMap.peek()?.from.kind !== 'stored') fetched.value = event;
       return;
     case 'failed':
       complain(event.problem);

@@ -74,6 +74,12 @@ export function isWithin(path: string, directory: string): boolean {
   return directory === '/' || path === directory || path.startsWith(`${directory}/`);
 }
 
+/** The engine's phrases, as sentences: "frame is damaged" becomes "Frame is damaged." */
+export function sentence(text: string): string {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
+}
+
 export const TYPE_NAMES: Record<Entry['type'], string> = {
   file: 'File',
   directory: 'Folder',
