@@ -2,9 +2,13 @@
 
 mod support;
 
-use aetherflow::base::Code;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use aetherflow::base::{Code, Error};
 use aetherflow::fs::{Compression, FileType, ROOT, View};
 use aetherflow::map::Map;
+use aetherflow::storage::Storage;
 use aetherflow::tree::item;
 use support::drive::OWNER;
 use support::forge::Forge;
@@ -130,7 +134,7 @@ fn a_map_that_lies_does_not_make_the_search_run_in_circles() {
     make(&map, b"outer/inner/inner", DIRECTORY);
     let forge = Forge::new(&map.to_png().unwrap());
     forge.item(inner, item::ENTRY, |value| value[..8].copy_from_slice(&outer.to_le_bytes()));
-    let storage = std::sync::Arc::clone(&forge.storage);
+    let storage = Arc::clone(&forge.storage);
     let map = Map::open_on(storage, None, false, &options(4, Compression::Off)).unwrap();
     assert_eq!(found(&map, "inner"), ["outer/inner", "outer/inner/inner"]);
 }
@@ -162,9 +166,88 @@ fn damaged_directories_are_passed_by() {
     let mut page = forge.read(leaf);
     page[2000] ^= 1;
     forge.write(leaf, &page);
-    let storage = std::sync::Arc::clone(&forge.storage);
+    let storage = Arc::clone(&forge.storage);
     let map = Map::open_on(storage, None, false, &options(6, Compression::Off)).unwrap();
     let (names, more) = found_in(&map, View::Head, ROOT, "wanted", 1000);
     assert!(more);
     assert!(names.len() > 100 && names.len() < 400, "{}", names.len());
+}
+
+/// A storage that gives only what has been fetched, and notes what else was asked for.
+struct Remote {
+    bytes: Vec<u8>,
+    here: Mutex<BTreeSet<u64>>,
+    lacking: Mutex<BTreeSet<u64>>,
+}
+
+impl Remote {
+    const BLOCK: u64 = 4096;
+
+    fn fetch(&self) -> usize {
+        let lacking = std::mem::take(&mut *self.lacking.lock().unwrap());
+        self.here.lock().unwrap().extend(&lacking);
+        lacking.len()
+    }
+}
+
+impl Storage for Remote {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> aetherflow::base::Result<()> {
+        let blocks = offset / Remote::BLOCK..=(offset + buf.len() as u64) / Remote::BLOCK;
+        let here = self.here.lock().unwrap();
+        let lacking: Vec<u64> = blocks.filter(|block| !here.contains(block)).collect();
+        if !lacking.is_empty() {
+            self.lacking.lock().unwrap().extend(lacking);
+            return Err(Error::new(Code::Io, "not fetched yet"));
+        }
+        buf.copy_from_slice(&self.bytes[offset as usize..][..buf.len()]);
+        Ok(())
+    }
+
+    fn write_at(&self, _: u64, _: &[u8]) -> aetherflow::base::Result<()> {
+        Err(Error::new(Code::ReadOnly, "only to be read"))
+    }
+
+    fn sync(&self) -> aetherflow::base::Result<()> {
+        Ok(())
+    }
+
+    fn len(&self) -> aetherflow::base::Result<u64> {
+        Ok(self.bytes.len() as u64)
+    }
+
+    fn set_len(&self, _: u64) -> aetherflow::base::Result<()> {
+        Err(Error::new(Code::ReadOnly, "only to be read"))
+    }
+}
+
+#[test]
+fn a_storage_that_lacks_something_is_asked_for_much_at_once() {
+    let map = Map::create(&options(7, Compression::Off)).unwrap();
+    for index in 0..100 {
+        let directory = make(&map, format!("directory {index}").as_bytes(), DIRECTORY);
+        for file in 0..30 {
+            let name = format!("file {file} with a name that takes some room of its own");
+            map.write(|fs| fs.make(directory, name.as_bytes(), FILE, OWNER, 0)).unwrap();
+        }
+    }
+    let bytes = map.to_png().unwrap();
+    let remote = Arc::new(Remote { bytes, here: Mutex::default(), lacking: Mutex::default() });
+    let map = loop {
+        let storage = Arc::clone(&remote) as Arc<dyn Storage>;
+        match Map::open_on(storage, None, false, &options(7, Compression::Off)) {
+            Ok(map) => break map,
+            Err(error) => assert!(error.code() == Code::Io && remote.fetch() > 0),
+        }
+    };
+    let (mut rounds, mut fetched) = (0, 0);
+    let (names, more) = loop {
+        match map.read(|fs| fs.find_names(View::Head, ROOT, "FILE 7", 1000)) {
+            Ok(found) => break found,
+            Err(error) => assert_eq!(error.code(), Code::Io),
+        }
+        rounds += 1;
+        fetched += remote.fetch();
+    };
+    assert_eq!((names.len(), more), (100, false));
+    assert!(rounds < 40 && fetched > 3 * rounds, "{rounds} rounds for {fetched} blocks");
 }

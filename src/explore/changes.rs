@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use super::Plane;
 use super::hit::unless_damaged;
-use crate::base::Result;
+use crate::base::{Result, order};
 use crate::fs::dir::Entry;
 use crate::fs::{FileType, Fs, Inode, ROOT, View};
 use crate::tree::{difference, item};
@@ -144,8 +144,7 @@ impl Comparison<'_> {
             below.reverse();
             waiting.append(&mut below);
         }
-        let path = |change: &Change| change.path.clone();
-        self.changes.list.sort_by_cached_key(path);
+        order::by(&mut self.changes.list, |a, b| a.path.cmp(&b.path));
         Ok(())
     }
 
@@ -157,7 +156,7 @@ impl Comparison<'_> {
                 true
             })?;
         }
-        names.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        order::by(&mut names, |a, b| a.name.cmp(&b.name));
         Ok(names)
     }
 

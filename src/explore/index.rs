@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::palette::tint;
 use crate::base::limits::{CLUSTER, MAX_OBJECT};
-use crate::base::{Code, Result};
+use crate::base::{Code, Result, order};
 use crate::container::Geometry;
 use crate::fs::{Fs, Inode, ROOT, View};
 use crate::tree::item::{self, Extent, Source, Stretch};
@@ -53,7 +53,7 @@ pub struct Family {
 }
 
 /// An extent of a file that is not the first one found there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Further {
     first: u64,
     clusters: u32,
@@ -134,6 +134,11 @@ impl Index {
     #[inline]
     pub fn file(&self, slot: u32) -> Option<&File> {
         self.files.get(((slot & NUMBER) as usize).wrapping_sub(1))
+    }
+
+    /// Whether a file has bytes in a cluster: not only in another part of its extent.
+    pub fn is_used(slot: u32) -> bool {
+        slot & NUMBER != 0 && slot & UNUSED == 0
     }
 
     /// Whether small files are packed together there.
@@ -334,7 +339,8 @@ impl Index {
     }
 
     fn finish(&mut self) {
-        self.further.sort_unstable();
+        order::by_number(&mut self.further, |entry| u64::from(entry.file));
+        order::by_number(&mut self.further, |entry| entry.first);
         self.further.dedup();
         self.settle_top();
         let mut files = std::mem::take(&mut self.files);

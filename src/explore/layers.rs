@@ -201,7 +201,10 @@ impl Scene<'_> {
                 Layer::Kinds => self.kind(fact, slot(slots)),
                 Layer::Files => self.file(fact, slot(slots)),
                 Layer::Age => self.age(fact, slot(slots)),
-                Layer::Changes => self.change(fact, slot(slots) != 0, slot(before) != 0),
+                Layer::Changes => {
+                    let [is, was] = [slots, before].map(|slots| Index::is_used(slot(slots)));
+                    self.change(fact, is, was)
+                }
                 Layer::Raw => self.quiet(fact),
             };
             visit(index, shade);

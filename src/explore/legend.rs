@@ -3,6 +3,7 @@
 use super::layers::{CLASSES, Layer, Scene, UNCOUNTED};
 use super::palette::{Color, Theme};
 use super::{Plane, facts::Facts, index::Index};
+use crate::base::order;
 use crate::fs::{Fs, ROOT, View};
 
 /// One line: a colour, what it means, and how many clusters have it.
@@ -55,7 +56,8 @@ pub fn swatches(scene: &Scene<'_>, tally: &Tally) -> Vec<Swatch> {
 pub fn families(fs: &Fs, view: View, index: &Index, theme: Theme, most: usize) -> Vec<Swatch> {
     let palette = theme.palette();
     let mut families: Vec<_> = index.families.iter().filter(|family| family.clusters > 0).collect();
-    families.sort_unstable_by_key(|family| (std::cmp::Reverse(family.clusters), family.ino));
+    order::by_number(&mut families, |family| family.ino);
+    order::by_number(&mut families, |family| u64::MAX - family.clusters);
     let rest = families.split_off(families.len().min(most));
     let mut lines: Vec<Swatch> = families
         .iter()

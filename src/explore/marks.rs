@@ -169,7 +169,7 @@ impl Marks {
             let first = |sheet: i32| i64::from(sheet) * side - side / 2;
             let (from_x, from_y) = (first(column), first(row));
             let outside = |from: i64, edge: i64| {
-                pixel(from + side) + square + 1 < edge || pixel(from) - 1 >= edge + size
+                pixel(from + side) + square + 1 < edge || pixel(from) > edge + size
             };
             if outside(from_x, left) || outside(from_y, top) {
                 continue;

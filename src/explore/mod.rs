@@ -283,12 +283,7 @@ impl Plane {
     /// Reads what is not known of a sheet; with `known` only what is in memory.
     fn read_facts(&mut self, fs: &Fs, sheet: u32, known: bool) {
         let geometry = self.geometry;
-        let size = &mut self.facts_size;
-        let facts = self.facts.entry(sheet).or_insert_with(|| {
-            let facts = Facts::new(geometry);
-            *size += facts.size();
-            facts
-        });
+        let facts = facts_of(&mut self.facts, &mut self.facts_size, geometry, sheet);
         facts.used = self.tick;
         if facts.is_whole() {
             return;
@@ -352,12 +347,7 @@ impl Plane {
                 }
                 left -= 1;
                 self.version += 1;
-                let size = &mut self.facts_size;
-                let facts = self.facts.entry(sheet).or_insert_with(|| {
-                    let facts = Facts::new(geometry);
-                    *size += facts.size();
-                    facts
-                });
+                let facts = facts_of(&mut self.facts, &mut self.facts_size, geometry, sheet);
                 facts.used = self.tick;
                 // Go on: a storage that fetches learns of all that is wanted at once.
                 if let Err(error) = facts.load(fs, geometry, sheet, page, self.version) {
@@ -497,34 +487,23 @@ impl Plane {
         self.partial
     }
 
-    /// Lets go of what was not used for longest.
+    /// Lets go of what was not used for longest: the older half.
     fn trim(&mut self) {
         if self.plates_size > KEPT_LEVELS {
-            let mut ages: Vec<(u64, (u32, u8))> = self
-                .plates
-                .iter()
-                .filter(|(_, plate)| plate.levels.is_some())
-                .map(|(&key, plate)| (plate.used, key))
-                .collect();
-            ages.sort_unstable();
-            for (_, key) in ages {
-                if self.plates_size <= KEPT_LEVELS / 4 * 3 {
-                    break;
-                }
-                let levels = self.plates.get_mut(&key).and_then(|plate| plate.levels.take());
-                self.plates_size -= levels.map_or(0, |levels| levels.size());
+            let held = self.plates.values().filter(|plate| plate.levels.is_some());
+            let limit = middle(held.map(|plate| plate.used).collect());
+            for plate in self.plates.values_mut().filter(|plate| plate.used <= limit) {
+                self.plates_size -= plate.levels.take().map_or(0, |levels| levels.size());
             }
         }
         if self.facts_size > KEPT_FACTS {
-            let mut ages: Vec<(u64, u32)> =
-                self.facts.iter().map(|(&sheet, facts)| (facts.used, sheet)).collect();
-            ages.sort_unstable();
-            for (_, sheet) in ages {
-                if self.facts_size <= KEPT_FACTS / 4 * 3 {
-                    break;
-                }
-                self.facts_size -= self.facts.remove(&sheet).map_or(0, |facts| facts.size());
-            }
+            let limit = middle(self.facts.values().map(|facts| facts.used).collect());
+            let size = &mut self.facts_size;
+            self.facts.retain(|_, facts| {
+                let young = facts.used > limit;
+                *size -= if young { 0 } else { facts.size() };
+                young
+            });
         }
     }
 
@@ -573,6 +552,26 @@ impl Plane {
         self.unmarked = false;
         Ok(())
     }
+}
+
+/// What is known of a sheet, which may be nothing.
+fn facts_of<'a>(
+    all: &'a mut FxHashMap<u32, Facts>,
+    size: &mut usize,
+    geometry: Geometry,
+    sheet: u32,
+) -> &'a mut Facts {
+    all.entry(sheet).or_insert_with(|| {
+        let facts = Facts::new(geometry);
+        *size += facts.size();
+        facts
+    })
+}
+
+/// The middle one of some numbers.
+fn middle(mut numbers: Vec<u64>) -> u64 {
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied().unwrap_or(u64::MAX)
 }
 
 /// How a sheet is looked at.

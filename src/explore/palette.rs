@@ -60,6 +60,7 @@ pub struct Palette {
     pub quiet: Color,
     /// Tree nodes, where files are the subject.
     pub names: Color,
+    /// From hot to cold, from light to dark.
     zones: [Color; 5],
     heat: [Color; 6],
     /// From an hour to older than a year.
@@ -91,7 +92,7 @@ pub static DARK: Palette = Palette {
     pending: [70, 78, 98],
     quiet: [38, 42, 55],
     names: [94, 100, 114],
-    zones: [[255, 56, 48], [255, 138, 26], [250, 218, 56], [52, 209, 92], [48, 134, 255]],
+    zones: [[255, 236, 150], [255, 178, 72], [244, 112, 128], [172, 80, 196], [70, 84, 190]],
     heat: [
         [44, 20, 74],
         [101, 21, 110],
@@ -135,7 +136,7 @@ pub static LIGHT: Palette = Palette {
     pending: [184, 190, 204],
     quiet: [217, 220, 228],
     names: [164, 169, 180],
-    zones: [[214, 36, 36], [232, 112, 8], [222, 182, 0], [30, 160, 72], [28, 104, 222]],
+    zones: [[248, 198, 44], [238, 138, 32], [216, 78, 108], [138, 50, 158], [44, 60, 158]],
     heat: [
         [218, 210, 232],
         [228, 176, 190],

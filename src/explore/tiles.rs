@@ -112,14 +112,13 @@ impl Tile {
         let ring = i64::from(spiral::ring(geometry.sheets() - 1));
         let (x, y) = self.origin();
         [x, y].map(|from| {
-            let sheet = |at: i64| {
-                // In halves of sheets, so that the centre of sheet 0 is a border.
-                let half = f64::from(geometry.width()) / 2.0 * self.factor();
-                let halves = (at as f64 / half).floor() as i64;
-                (halves + 1).div_euclid(2).clamp(-ring - 1, ring + 1) as i32
-            };
-            let last = sheet(from + i64::from(self.size) - 1);
-            (sheet(from).max(-ring as i32), last.min(ring as i32))
+            // In halves of sheets, so that the centre of sheet 0 is a border.
+            let half = f64::from(geometry.width()) / 2.0 * self.factor();
+            let sheet =
+                |halves: f64| (halves as i64 + 1).div_euclid(2).clamp(-ring - 1, ring + 1) as i32;
+            let (first, end) = (from as f64 / half, (from + i64::from(self.size)) as f64 / half);
+            let last = sheet(end.ceil() - 1.0);
+            (sheet(first.floor()).max(-ring as i32), last.min(ring as i32))
         })
     }
 
@@ -172,8 +171,7 @@ impl Brush<'_> {
         if (x + y) % 8 < 2 { self.palette.border } else { self.palette.free }
     }
 
-    /// Paints sheets where a pixel is no more than a quarter of one; `known` is the colour of
-    /// sheets without cells.
+    /// Paints sheets where a pixel is no more than a quarter of one.
     pub fn sheets(&mut self, cells: Cells<'_>) {
         let (columns, rows) = self.tile.lines(self.geometry);
         let (square, level) = match self.tile.scale(self.geometry) {
@@ -224,7 +222,7 @@ impl Brush<'_> {
             for (at, cell) in (0i64..).zip(&quarters(sheet)) {
                 // Counted from the centre of sheet 0, quarters begin at -1.
                 let pixel = |sheet: i32, quarter: i64, from: i64| {
-                    let at = (2 * i64::from(sheet) + quarter - 1 >> shift) - from;
+                    let at = ((2 * i64::from(sheet) + quarter - 1) >> shift) - from;
                     usize::try_from(at).ok().filter(|&at| at < size)
                 };
                 let place = (pixel(column, at % 2, left), pixel(row, at / 2, top));

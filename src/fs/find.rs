@@ -10,6 +10,9 @@ use crate::base::letters::small;
 use crate::base::limits::MAX_PATH;
 use crate::base::{Code, Result};
 
+/// Directories that the storage did not give, after which it is asked no more.
+const FAILURES: usize = 64;
+
 /// A name that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -66,6 +69,8 @@ impl Fs {
         // once, whatever a damaged map says about who is below whom.
         let mut waiting = vec![(directory, path.len(), Vec::new())];
         let mut met = FxHashSet::from_iter([directory]);
+        // A storage that fetches what it lacks is asked for many directories before it is told.
+        let (mut unread, mut failures) = (None, 0);
         while let Some((at, above, name)) = waiting.pop() {
             path.truncate(above);
             append(&mut path, &name);
@@ -96,10 +101,20 @@ impl Fs {
                 true
             });
             match read {
-                Err(error) if at == directory || error.code() == Code::Io => return Err(error),
+                Err(error) if error.code() == Code::Io => {
+                    unread.get_or_insert(error);
+                    failures += 1;
+                    if failures == FAILURES {
+                        break;
+                    }
+                }
+                Err(error) if at == directory => return Err(error),
                 Err(_) => more = true,
                 Ok(()) => {}
             }
+        }
+        if let Some(error) = unread {
+            return Err(error);
         }
         let told = |candidate: Candidate| {
             let Candidate { path, ino, directory_type, .. } = candidate;

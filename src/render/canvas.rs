@@ -10,18 +10,7 @@ use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
 use embedded_graphics::text::{Baseline, Text};
 
 use crate::base::{Code, Error, Result};
-
-/// Red, green, blue.
-pub type Color = [u8; 3];
-
-/// Between `from` (0.0) and `to` (1.0).
-pub fn mix(from: Color, to: Color, share: f32) -> Color {
-    let share = share.clamp(0.0, 1.0);
-    std::array::from_fn(|at| {
-        let (a, b) = (f32::from(from[at]), f32::from(to[at]));
-        (a + (b - a) * share).round() as u8
-    })
-}
+use crate::explore::palette::{Color, mix};
 
 /// Two sizes of type; letters outside ISO 8859-1 show as a question mark.
 #[derive(Clone, Copy)]

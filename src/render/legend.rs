@@ -1,13 +1,12 @@
 //! The panel beside the plane: what is shown, how much of it there is, and the scale.
 
-use super::canvas::{Canvas, Color, Face, mix};
-use super::owners::Owners;
+use super::Layer;
+use super::canvas::{Canvas, Face};
 use super::plane::Plane;
-use super::{Layer, Swatch, Tally, palette};
 use crate::base::limits::CLUSTER;
-use crate::base::order;
-use crate::fs::{Fs, ROOT, View};
-use crate::plane::zones::Zone;
+use crate::explore::legend::Swatch;
+use crate::explore::palette::{Color, DARK, mix};
+use crate::fs::Fs;
 
 /// Pixels of the panel.
 pub(super) const WIDTH: u32 = 384;
@@ -16,7 +15,7 @@ pub(super) const HEIGHT: u32 = 620;
 pub(super) const NEEDS: u32 = 760;
 const LINE: u32 = 24;
 /// Top directories that get a line of their own.
-const FAMILIES: usize = 12;
+pub(super) const FAMILIES: usize = 12;
 
 /// Bytes with a binary unit and three digits.
 fn human(bytes: u64) -> String {
@@ -48,75 +47,6 @@ fn clusters_human(clusters: u64) -> String {
     human(clusters * CLUSTER as u64)
 }
 
-/// What the colours of a layer mean.
-pub(super) fn swatches(
-    fs: &Fs,
-    layer: Layer,
-    tally: &Tally,
-    owners: Option<&Owners>,
-) -> Vec<Swatch> {
-    let swatch =
-        |color: Color, name: &str, clusters: u64| Swatch { color, name: name.to_owned(), clusters };
-    let n = &tally.clusters;
-    match layer {
-        Layer::Raw => Vec::new(),
-        Layer::Zones => Zone::ALL
-            .into_iter()
-            .map(|zone| swatch(palette::zone(zone), zone.name(), n[zone as usize]))
-            .collect(),
-        Layer::Kinds => vec![
-            swatch(palette::RAW, "file data", n[0]),
-            swatch(palette::ZSTD, "compressed data", n[1]),
-            swatch(palette::NODE, "tree nodes", n[2]),
-            swatch(palette::PARITY, "parity", n[3]),
-            swatch(palette::TABLE, "allocation table", n[4]),
-            swatch(palette::SUPERBLOCK, "superblocks", n[5]),
-            swatch(mix(palette::FREE, palette::INK, 0.08), "free", n[6]),
-        ],
-        Layer::Heat => vec![
-            swatch(palette::heat(0.0), "never read", n[0]),
-            swatch(palette::heat(0.8), "read", n[1]),
-        ],
-        Layer::Files => {
-            let mut lines = families(fs, owners);
-            if n[0] > 0 {
-                lines.push(swatch(palette::PAST, "held by snapshots", n[0]));
-            }
-            let nodes = mix(palette::QUIET, palette::INK, 0.25);
-            lines.push(swatch(nodes, "names and inodes", n[1]));
-            lines
-        }
-    }
-}
-
-/// The largest top directories.
-fn families(fs: &Fs, owners: Option<&Owners>) -> Vec<Swatch> {
-    let Some(owners) = owners else { return Vec::new() };
-    let mut families: Vec<(u64, u64)> =
-        owners.families.iter().map(|(&family, &clusters)| (family, clusters)).collect();
-    order::by(&mut families, |one, other| other.1.cmp(&one.1).then(one.0.cmp(&other.0)));
-    let rest: u64 = families.iter().skip(FAMILIES).map(|(_, clusters)| clusters).sum();
-    let mut lines: Vec<Swatch> = families
-        .iter()
-        .take(FAMILIES)
-        .map(|&(family, clusters)| Swatch {
-            color: Owners::family_color(family),
-            name: match fs.stat(View::Head, family) {
-                Ok(inode) if family != ROOT => {
-                    format!("{}/", String::from_utf8_lossy(&inode.name))
-                }
-                _ => "files at the top".to_owned(),
-            },
-            clusters,
-        })
-        .collect();
-    if rest > 0 {
-        let name = format!("{} more", families.len() - FAMILIES);
-        lines.push(Swatch { color: palette::FAINT, name, clusters: rest });
-    }
-    lines
-}
-
 /// A pen that goes down the panel.
 struct Pen<'c> {
     canvas: &'c mut Canvas,
@@ -137,12 +67,12 @@ impl Pen<'_> {
         let right = self.room.saturating_sub(width);
         let left = right.saturating_sub(indent + Face::Text.advance());
         self.canvas.text(self.x + indent, self.y, left, Face::Text, color, name);
-        self.canvas.text(self.x + right, self.y, width, Face::Text, palette::INK, value);
+        self.canvas.text(self.x + right, self.y, width, Face::Text, DARK.ink, value);
         self.y += LINE;
     }
 
     fn rule(&mut self) {
-        self.canvas.fill(self.x, self.y + 4, self.room, 1, palette::BORDER);
+        self.canvas.fill(self.x, self.y + 4, self.room, 1, DARK.border);
         self.y += 18;
     }
 }
@@ -165,12 +95,12 @@ pub(super) fn draw(
     let margin = plane.margin;
     let mut pen =
         Pen { canvas, x: plane.width, y: margin, room: WIDTH.saturating_sub(margin.max(12)) };
-    pen.line(Face::Title, palette::INK, title.as_deref().unwrap_or("AetherFlow map"));
-    pen.line(Face::Text, palette::FAINT, subtitle(layer));
+    pen.line(Face::Title, DARK.ink, title.as_deref().unwrap_or("AetherFlow map"));
+    pen.line(Face::Text, DARK.faint, subtitle(layer));
     pen.rule();
 
     let clusters = geometry.clusters();
-    let faint = palette::FAINT;
+    let faint = DARK.faint;
     pen.pair(0, "picture", faint, &format!("{} x {}", geometry.width(), geometry.height()));
     pen.pair(0, "sheets", faint, &grouped(u64::from(geometry.sheets())));
     pen.pair(0, "size", faint, &clusters_human(clusters));
@@ -184,7 +114,7 @@ pub(super) fn draw(
 
     if layer == Layer::Heat {
         for x in 0..pen.room {
-            let color = palette::heat(x as f32 / pen.room as f32);
+            let color = DARK.heat(x as f32 / pen.room as f32);
             pen.canvas.fill(pen.x + x, pen.y, 1, 12, color);
         }
         pen.y += 22;
@@ -196,11 +126,11 @@ pub(super) fn draw(
             break;
         }
         pen.canvas.fill(pen.x, pen.y, 14, 14, swatch.color);
-        pen.pair(24, &swatch.name, palette::INK, &clusters_human(swatch.clusters));
+        pen.pair(24, &swatch.label, DARK.ink, &clusters_human(swatch.clusters));
         let length = (pen.room - 24) as u64 * swatch.clusters / most;
         let (x, y) = (pen.x + 24, pen.y - 5);
-        pen.canvas.fill(x, y, pen.room - 24, 2, palette::FREE);
-        pen.canvas.fill(x, y, length as u32, 2, mix(palette::FREE, swatch.color, 0.75));
+        pen.canvas.fill(x, y, pen.room - 24, 2, DARK.free);
+        pen.canvas.fill(x, y, length as u32, 2, mix(DARK.free, swatch.color, 0.75));
         pen.y += 6;
     }
 
@@ -213,9 +143,9 @@ pub(super) fn draw(
         let each = f64::from(tiles) / f64::from(plane.sheet);
         format!("a pixel is {}", clusters_human((each * each).round().max(1.0) as u64))
     };
-    pen.line(Face::Text, palette::FAINT, &scale);
+    pen.line(Face::Text, DARK.faint, &scale);
     if layer == Layer::Zones {
-        pen.line(Face::Text, palette::FAINT, "circles: borders of the zones");
+        pen.line(Face::Text, DARK.faint, "circles: borders of the zones");
     }
 }
 

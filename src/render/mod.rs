@@ -6,20 +6,22 @@
 
 mod canvas;
 mod legend;
-mod owners;
-mod palette;
 mod plane;
 
 #[cfg(test)]
 mod tests;
 
+use rustc_hash::FxHashMap;
+
 use crate::base::{Code, Error, Result};
-use crate::fs::Fs;
-use crate::plane::zones::{self, Zone};
-use crate::vat::page as table;
-use crate::vat::{Kind, Record};
-use canvas::{Canvas, Color, mix};
-use owners::Owners;
+use crate::explore;
+use crate::explore::facts::Facts;
+use crate::explore::index::Index;
+use crate::explore::layers::Scene;
+use crate::explore::legend::{Swatch, Tally};
+use crate::explore::palette::{DARK, Theme};
+use crate::fs::{Fs, View};
+use canvas::Canvas;
 use plane::{Plane, Shade};
 
 /// What a picture shows.
@@ -50,6 +52,17 @@ impl Layer {
         }
     }
 
+    /// The same layer of the explorer.
+    fn explored(self) -> explore::Layer {
+        match self {
+            Layer::Raw => explore::Layer::Raw,
+            Layer::Zones => explore::Layer::Zones,
+            Layer::Files => explore::Layer::Files,
+            Layer::Kinds => explore::Layer::Kinds,
+            Layer::Heat => explore::Layer::Heat,
+        }
+    }
+
     /// The layer of that name.
     pub fn of_name(name: &str) -> Option<Layer> {
         Layer::ALL.into_iter().find(|layer| layer.name() == name)
@@ -73,18 +86,6 @@ impl Default for RenderOptions {
     }
 }
 
-/// One line of the legend: what a colour means, and how many clusters have it.
-struct Swatch {
-    color: Color,
-    name: String,
-    clusters: u64,
-}
-
-/// Sums for the legend, by place in the layer's list of meanings.
-struct Tally {
-    clusters: [u64; 8],
-}
-
 /// Draws a layer of the plane as a PNG.
 ///
 /// # Errors
@@ -100,7 +101,7 @@ pub fn render(fs: &Fs, layer: Layer, options: &RenderOptions) -> Result<Vec<u8>>
     let side = if legend { legend::WIDTH } else { 0 };
     let plane = Plane::fit(geometry, options.size, side, layer == Layer::Raw);
     let height = if legend { plane.height.max(legend::HEIGHT) } else { plane.height };
-    let mut canvas = Canvas::new(plane.width + side, height, palette::GROUND);
+    let mut canvas = Canvas::new(plane.width + side, height, DARK.ground);
     plane.draw_sheets(&mut canvas);
     let swatches = match layer {
         Layer::Raw => {
@@ -120,146 +121,33 @@ pub fn render(fs: &Fs, layer: Layer, options: &RenderOptions) -> Result<Vec<u8>>
 
 /// Draws a layer that the allocation table tells.
 fn draw_table(fs: &Fs, layer: Layer, plane: &Plane, canvas: &mut Canvas) -> Vec<Swatch> {
-    let store = fs.store();
-    let geometry = store.geometry();
-    let extent = zones::extent(geometry.width(), geometry.sheets());
-    let owners = (layer == Layer::Files).then(|| Owners::collect(fs));
-    let hottest = if layer == Layer::Heat { hottest(fs) } else { 0 };
-    let mut tally = Tally { clusters: [0; 8] };
+    let geometry = fs.store().geometry();
+    let index = (layer == Layer::Files).then(|| Index::collect(fs, View::Head));
+    let warm = FxHashMap::default();
+    let scene = Scene {
+        layer: layer.explored(),
+        palette: &DARK,
+        geometry,
+        index: index.as_ref(),
+        settled: true,
+        base: None,
+        now: 0,
+        warm: &warm,
+    };
+    let mut tally = Tally::default();
     for sheet in 0..geometry.sheets() {
         let mut shade = Shade::new(plane);
-        let base = geometry.cluster(sheet, 0);
-        let mut first = Record::FREE;
-        for page in 0..geometry.vat_pages() {
-            let bytes = store.table_page(base + u64::from(page));
-            let own = match layer {
-                Layer::Kinds => palette::TABLE,
-                _ => palette::QUIET,
-            };
-            let own = if bytes.is_err() { palette::UNKNOWN } else { own };
-            if layer == Layer::Zones {
-                shade.paint(page, palette::QUIET, true);
-            } else {
-                shade.paint(page, own, layer != Layer::Heat);
-            }
-            tally.clusters[4] += u64::from(layer == Layer::Kinds);
-            for cluster in table::covered(&geometry, base + u64::from(page)) {
-                let index = (cluster - base) as u32;
-                let record = match (&bytes, table::place(&geometry, cluster)) {
-                    (Ok(bytes), Some(place)) => table::read(bytes, place.offset).ok(),
-                    _ => None,
-                };
-                let Some(record) = record else {
-                    shade.paint(index, palette::UNKNOWN, true);
-                    continue;
-                };
-                if record.kind != Kind::Tail {
-                    first = record;
-                }
-                let seen = Seen { record, kind: first.kind, heat: first.heat };
-                let (color, used) = match layer {
-                    Layer::Zones => {
-                        let distance = zones::distance(geometry.width(), sheet, index);
-                        zone_color(zones::zone(distance, extent), seen, &mut tally)
-                    }
-                    Layer::Files => {
-                        let owner = owners.as_ref().and_then(|owners| owners.color(sheet, index));
-                        file_color(owner, seen, &mut tally)
-                    }
-                    Layer::Heat => heat_color(hottest, seen, &mut tally),
-                    _ => kind_color(seen, &mut tally),
-                };
-                shade.paint(index, color, used);
-            }
-        }
+        let facts = Facts::read(fs, sheet);
+        scene.for_shades(sheet, &facts, &mut |index, seen| {
+            tally[usize::from(seen.class)] += 1;
+            shade.paint(index, seen.color, seen.loud);
+        });
         shade.finish(sheet, canvas);
     }
-    legend::swatches(fs, layer, &tally, owners.as_ref())
-}
-
-/// A record, with kind and heat of the extent it belongs to.
-#[derive(Clone, Copy)]
-struct Seen {
-    record: Record,
-    kind: Kind,
-    heat: u8,
-}
-
-impl Seen {
-    fn is_data(self) -> bool {
-        matches!(self.record.kind, Kind::Raw | Kind::Zstd | Kind::Tail)
+    let mut swatches = Vec::new();
+    if let Some(index) = &index {
+        swatches = explore::legend::families(fs, View::Head, index, Theme::Dark, legend::FAMILIES);
     }
-}
-
-fn zone_color(zone: Zone, seen: Seen, tally: &mut Tally) -> (Color, bool) {
-    let color = palette::zone(zone);
-    match seen.record.kind {
-        Kind::Free => (mix(palette::FREE, color, 0.09), false),
-        Kind::Parity | Kind::Superblock => (palette::QUIET, true),
-        _ => {
-            tally.clusters[zone as usize] += 1;
-            (color, true)
-        }
-    }
-}
-
-fn file_color(owner: Option<Color>, seen: Seen, tally: &mut Tally) -> (Color, bool) {
-    match seen.record.kind {
-        Kind::Free => (palette::FREE, false),
-        _ if seen.is_data() => match owner {
-            Some(color) => (color, true),
-            None => {
-                tally.clusters[0] += 1;
-                (palette::PAST, true)
-            }
-        },
-        Kind::Node => {
-            tally.clusters[1] += 1;
-            (mix(palette::QUIET, palette::INK, 0.25), true)
-        }
-        _ => (mix(palette::FREE, palette::QUIET, 0.6), true),
-    }
-}
-
-fn heat_color(hottest: u8, seen: Seen, tally: &mut Tally) -> (Color, bool) {
-    if !seen.is_data() {
-        return (palette::FREE, false);
-    }
-    tally.clusters[usize::from(seen.heat > 0)] += 1;
-    let share = f32::from(seen.heat) / f32::from(hottest.max(4));
-    (palette::heat(share), true)
-}
-
-fn kind_color(seen: Seen, tally: &mut Tally) -> (Color, bool) {
-    let (at, color) = match (seen.record.kind, seen.kind) {
-        (Kind::Free, _) => (6, palette::FREE),
-        (Kind::Node, _) => (2, palette::NODE),
-        (Kind::Raw, _) | (Kind::Tail, Kind::Raw) => (0, palette::RAW),
-        (Kind::Zstd | Kind::Tail, _) => (1, palette::ZSTD),
-        (Kind::Parity, _) => (3, palette::PARITY),
-        (Kind::Superblock, _) => (5, palette::SUPERBLOCK),
-    };
-    tally.clusters[at] += 1;
-    (color, at != 6)
-}
-
-/// The most heat any extent has.
-fn hottest(fs: &Fs) -> u8 {
-    let store = fs.store();
-    let geometry = store.geometry();
-    let mut most = 0;
-    for sheet in 0..geometry.sheets() {
-        let base = geometry.cluster(sheet, 0);
-        for page in base..base + u64::from(geometry.vat_pages()) {
-            let Ok(bytes) = store.table_page(page) else { continue };
-            for cluster in table::covered(&geometry, page) {
-                if let Some(place) = table::place(&geometry, cluster)
-                    && let Ok(record) = table::read(&bytes, place.offset)
-                {
-                    most = most.max(record.heat);
-                }
-            }
-        }
-    }
-    most
+    swatches.extend(explore::legend::swatches(&scene, &tally));
+    swatches
 }

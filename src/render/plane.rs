@@ -1,10 +1,11 @@
 //! Where the plane lies in the picture, and drawing on it.
 
-use super::canvas::{Canvas, Color, mix};
-use super::palette;
+use super::canvas::Canvas;
 use crate::base::Result;
 use crate::base::limits::TILE;
 use crate::container::{Clusters, Geometry};
+use crate::explore::palette::{Color, DARK, mix};
+use crate::explore::raw::{RowReader, dimmed};
 use crate::plane::{hilbert, spiral, zones};
 
 /// Most pixels on a tile's side: small maps stay small pictures.
@@ -85,9 +86,9 @@ impl Plane {
             let (x, y) = self.origin(sheet);
             if frame {
                 let side = self.sheet + 2;
-                canvas.fill(x - 1, y - 1, side, side, palette::BORDER);
+                canvas.fill(x - 1, y - 1, side, side, DARK.border);
             }
-            canvas.fill(x, y, self.sheet, self.sheet, palette::FREE);
+            canvas.fill(x, y, self.sheet, self.sheet, DARK.free);
         }
     }
 
@@ -119,11 +120,9 @@ impl Plane {
                 }
                 let count = samples * samples;
                 for (x, sum) in line.iter().enumerate() {
-                    let [red, green, blue, alpha] = sum.map(|sum| (sum / count) as u8);
-                    if [red, green, blue, alpha] != [0; 4] {
-                        // Alpha is data too: it dims, but never hides what is there.
-                        let share = 0.35 + 0.65 * f32::from(alpha) / 255.0;
-                        let color = mix(palette::GROUND, [red, green, blue], share);
+                    let pixel = sum.map(|sum| (sum / count) as u8);
+                    if pixel != [0; 4] {
+                        let color = dimmed(pixel, DARK.ground);
                         canvas.set(left + x as u32, top + y, color);
                     }
                 }
@@ -147,45 +146,11 @@ impl Plane {
                     let distance = (f64::from(x) + 0.5 - middle_x).hypot(across);
                     let near = 1.0 - (distance - radius).abs();
                     if near > 0.0 {
-                        canvas.blend(x, y, palette::RING, near as f32 * 0.42);
+                        canvas.blend(x, y, DARK.ring, near as f32 * 0.42);
                     }
                 }
             }
         }
-    }
-}
-
-/// Rows of the map's picture, one at a time.
-struct RowReader<'c> {
-    geometry: Geometry,
-    clusters: &'c dyn Clusters,
-    /// Of a live picture the row, of another its band.
-    bytes: Vec<u8>,
-    band: Option<u32>,
-}
-
-impl<'c> RowReader<'c> {
-    fn new(geometry: Geometry, clusters: &'c dyn Clusters) -> RowReader<'c> {
-        RowReader { geometry, clusters, bytes: Vec::new(), band: None }
-    }
-
-    /// The pixels of a row, RGBA.
-    fn row(&mut self, row: u32) -> Result<&[u8]> {
-        let (band, inside) = (row / TILE, (row % TILE) as usize);
-        let length = 4 * self.geometry.width() as usize;
-        if let Some(live) = self.clusters.as_live() {
-            self.bytes.resize(length, 0);
-            let at = self.geometry.band_offset(band) + self.geometry.row_offset(inside) as u64 + 1;
-            live.storage().read_at(at, &mut self.bytes)?;
-            return Ok(&self.bytes);
-        }
-        if self.band != Some(band) {
-            self.bytes.resize(self.geometry.band_rows_len(), 0);
-            self.clusters.read_band(band, &mut self.bytes)?;
-            self.band = Some(band);
-        }
-        let at = inside * self.geometry.row_len() + 1;
-        Ok(&self.bytes[at..at + length])
     }
 }
 
@@ -227,7 +192,7 @@ impl<'p> Shade<'p> {
         };
         for (at, (used, free)) in self.used.iter().zip(&self.free).enumerate() {
             let (x, y) = (at as u32 % self.side, at as u32 / self.side);
-            let ground = if free[3] > 0 { mean(*free) } else { palette::FREE };
+            let ground = if free[3] > 0 { mean(*free) } else { DARK.free };
             let share = used[3] as f32 / (used[3] + free[3]).max(1) as f32;
             // The root lifts what is sparse, so that a lone file in free space is seen.
             let color = mix(ground, mean(*used), share.sqrt());

@@ -8,6 +8,7 @@ use crate::fs::ops::Owner;
 use crate::fs::{Compression, FIRST_OBJECT, ROOT, Settings};
 use crate::storage::mem::MemStorage;
 use crate::tree::node;
+use crate::vat::Kind;
 
 fn map(width: u32, bytes: usize) -> Fs {
     let environment = Environment {
@@ -86,11 +87,11 @@ fn tiles_have_the_colour_the_table_asks_for() {
             let (x, y) = plane.tile_origin(column, row, x, y);
             let at = ((y + tile / 2) * across + x + tile / 2) as usize * 3;
             let want = match kind {
-                Kind::Free => palette::FREE,
-                Kind::Node => palette::NODE,
-                Kind::Raw => palette::RAW,
-                Kind::Parity => palette::PARITY,
-                Kind::Superblock => palette::SUPERBLOCK,
+                Kind::Free => DARK.free,
+                Kind::Node => DARK.node,
+                Kind::Raw => DARK.raw,
+                Kind::Parity => DARK.parity,
+                Kind::Superblock => DARK.superblock,
                 other => panic!("{other:?}"),
             };
             assert_eq!(pixels[at..at + 3], want, "cluster {index} of sheet {sheet}");

@@ -3,23 +3,20 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::JsString;
-use serde::{Serialize, Serializer};
+use js_sys::{Array, JsString, Object, Reflect};
 use wasm_bindgen::prelude::*;
 
-use super::objects::object;
 use super::{JsResult, Map, error, whole};
 use crate::base::{Code, Error, Result};
 use crate::commit::Root;
 use crate::explore::changes::What;
-use crate::explore::hit::{Hit, Inside, Owner};
+use crate::explore::hit::{Hit, Owner};
 use crate::explore::marks::Overlay;
 use crate::explore::palette::Color;
 use crate::explore::{self, Layer, Theme, Tile};
 use crate::fs::{FileType, View};
 use crate::map;
 use crate::plane::zones::Zone;
-use crate::report::Number;
 
 #[wasm_bindgen]
 extern "C" {
@@ -75,171 +72,88 @@ fn path_string(path: &[u8]) -> JsValue {
     JsString::from_char_code(&units).into()
 }
 
-fn path<S: Serializer>(path: &[u8], serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serde_wasm_bindgen::preserve::serialize(&path_string(path), serializer)
-}
-
-fn css(color: Color) -> String {
+fn css(color: Color) -> JsValue {
     let [red, green, blue] = color;
-    format!("#{red:02x}{green:02x}{blue:02x}")
+    JsValue::from_str(&format!("#{red:02x}{green:02x}{blue:02x}"))
 }
 
-#[derive(Serialize)]
-struct ZoneShape {
-    zone: &'static str,
-    inner: f64,
-    outer: Option<f64>,
-}
+/// An object in the making. Cheaper in code than a type of its own for each shape.
+struct Bag(Object);
 
-#[derive(Serialize)]
-struct LayoutInfo {
-    sheet: u32,
-    sheets: u32,
-    extent: f64,
-    left: f64,
-    top: f64,
-    right: f64,
-    bottom: f64,
-    zones: Vec<ZoneShape>,
-}
+impl Bag {
+    fn new() -> Bag {
+        Bag(Object::new())
+    }
 
-#[derive(Serialize)]
-struct ProgressInfo {
-    done: Number,
-    total: Number,
-    complete: bool,
-}
+    #[inline(never)]
+    fn put(self, name: &str, value: JsValue) -> Bag {
+        // Setting a property of an object just made cannot fail.
+        let _ = Reflect::set(&self.0, &JsValue::from_str(name), &value);
+        self
+    }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ChangeInfo {
-    kind: &'static str,
-    #[serde(serialize_with = "path")]
-    path: Vec<u8>,
-    r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size_before: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size_after: Option<Number>,
-}
+    #[inline(never)]
+    fn number(self, name: &str, value: f64) -> Bag {
+        self.put(name, JsValue::from_f64(value))
+    }
 
-#[derive(Serialize)]
-struct ChangesInfo {
-    changes: Vec<ChangeInfo>,
-    added: Number,
-    removed: Number,
-    changed: Number,
-    truncated: bool,
-}
+    #[inline(never)]
+    fn text(self, name: &str, value: &str) -> Bag {
+        self.put(name, JsValue::from_str(value))
+    }
 
-#[derive(Serialize)]
-struct SwatchInfo {
-    key: String,
-    label: String,
-    color: String,
-    clusters: Number,
-}
-
-#[derive(Serialize)]
-struct ScaleInfo {
-    colors: Vec<String>,
-    from: &'static str,
-    to: &'static str,
-}
-
-#[derive(Serialize)]
-struct LegendInfo {
-    swatches: Vec<SwatchInfo>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scale: Option<ScaleInfo>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct OwnerInfo {
-    ino: Number,
-    #[serde(serialize_with = "path")]
-    path: Vec<u8>,
-    offset: Number,
-    length: Number,
-}
-
-#[derive(Serialize)]
-struct HitInfo {
-    outside: bool,
-    x: f64,
-    y: f64,
-    zone: &'static str,
-    distance: f64,
-    #[serde(skip_serializing_if = "Option::is_none", flatten)]
-    inside: Option<InsideInfo>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct InsideInfo {
-    sheet: u32,
-    cluster: Number,
-    tile_x: f64,
-    tile_y: f64,
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    references: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    heat: Option<u8>,
-    checksum: &'static str,
-    past: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_count: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    files: Option<Vec<OwnerInfo>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<[u8; 4]>,
-}
-
-impl HitInfo {
-    fn of(hit: Hit, x: f64, y: f64) -> HitInfo {
-        let owner = |owner: Owner| OwnerInfo {
-            ino: owner.ino.into(),
-            path: owner.path,
-            offset: owner.offset.into(),
-            length: owner.length.into(),
-        };
-        let inside = |inside: Inside| InsideInfo {
-            sheet: inside.sheet,
-            cluster: inside.cluster.into(),
-            tile_x: inside.corner.0,
-            tile_y: inside.corner.1,
-            kind: inside.kind,
-            references: inside.references,
-            heat: inside.heat,
-            checksum: inside.checksum,
-            past: inside.past,
-            file_count: inside.owners.as_ref().map(|(count, _)| *count),
-            files: inside.owners.map(|(_, named)| named.into_iter().map(owner).collect()),
-            bytes: inside.bytes,
-        };
-        HitInfo {
-            outside: hit.inside.is_none(),
-            x,
-            y,
-            zone: hit.zone.name(),
-            distance: hit.distance,
-            inside: hit.inside.map(inside),
+    fn count(self, name: &str, value: Option<u64>) -> Bag {
+        match value {
+            Some(value) => self.number(name, value as f64),
+            None => self,
         }
+    }
+
+    fn done(self) -> JsValue {
+        self.0.into()
     }
 }
 
-#[derive(Serialize)]
-struct BoundsInfo {
-    left: f64,
-    top: f64,
-    right: f64,
-    bottom: f64,
-    clusters: Number,
-    zone: &'static str,
-    distance: f64,
+fn list(items: impl Iterator<Item = JsValue>) -> JsValue {
+    let array = Array::new();
+    items.for_each(|item| {
+        array.push(&item);
+    });
+    array.into()
+}
+
+fn hit_object(hit: Hit, x: f64, y: f64) -> JsValue {
+    let outside = JsValue::from_bool(hit.inside.is_none());
+    let bag = Bag::new().put("outside", outside).number("x", x).number("y", y);
+    let bag = bag.text("zone", hit.zone.name()).number("distance", hit.distance);
+    let Some(inside) = hit.inside else { return bag.done() };
+    let mut bag = bag
+        .number("sheet", f64::from(inside.sheet))
+        .number("cluster", inside.cluster as f64)
+        .number("tileX", inside.corner.0)
+        .number("tileY", inside.corner.1)
+        .text("kind", inside.kind)
+        .text("checksum", inside.checksum)
+        .put("past", JsValue::from_bool(inside.past))
+        .count("references", inside.references.map(u64::from))
+        .count("heat", inside.heat.map(u64::from));
+    if let Some((count, named)) = inside.owners {
+        let owner = |owner: Owner| {
+            let bag = Bag::new().number("ino", owner.ino as f64);
+            let bag = bag.put("path", path_string(&owner.path));
+            bag.number("offset", owner.offset as f64).number("length", owner.length as f64).done()
+        };
+        bag = bag.number("fileCount", count as f64);
+        bag = bag.put("files", list(named.into_iter().map(owner)));
+    }
+    if let Some(bytes) = inside.bytes {
+        bag = bag.put("bytes", list(bytes.into_iter().map(JsValue::from)));
+    }
+    bag.done()
+}
+
+fn edges(bag: Bag, [left, top, right, bottom]: [f64; 4]) -> Bag {
+    bag.number("left", left).number("top", top).number("right", right).number("bottom", bottom)
 }
 
 #[wasm_bindgen]
@@ -261,38 +175,28 @@ impl Plane {
         wasm_bindgen::memory()
     }
 
-    pub fn layout(&self) -> JsResult<JsValue> {
+    pub fn layout(&self) -> JsValue {
         let layout = self.plane.borrow().layout();
-        let [left, top, right, bottom] = layout.bounds;
         let mut inner = 0.0;
         let zones = Zone::ALL.into_iter().map(|zone| {
             let part = f64::from(1 << (4 - zone as u8));
             let outer = (zone != Zone::Cold).then_some(layout.extent / part);
-            let shape = ZoneShape { zone: zone.name(), inner, outer };
+            let bag = Bag::new().text("zone", zone.name()).number("inner", inner);
             inner = outer.unwrap_or_default();
-            shape
+            bag.put("outer", outer.map_or(JsValue::NULL, JsValue::from_f64)).done()
         });
-        object(&LayoutInfo {
-            sheet: layout.sheet,
-            sheets: layout.sheets,
-            extent: layout.extent,
-            left,
-            top,
-            right,
-            bottom,
-            zones: zones.collect(),
-        })
+        let bag = Bag::new().put("zones", list(zones)).number("sheet", f64::from(layout.sheet));
+        let bag = bag.number("sheets", f64::from(layout.sheets)).number("extent", layout.extent);
+        edges(bag, layout.bounds).done()
     }
 
     pub fn index(&self, items: f64) -> JsResult<JsValue> {
         let items = items as u64;
         let progress = self.map.read(|fs| self.plane.borrow_mut().index(fs, items));
         let progress = progress.map_err(error::throw)?;
-        object(&ProgressInfo {
-            done: progress.done.into(),
-            total: progress.total.into(),
-            complete: progress.complete,
-        })
+        let bag = Bag::new().number("done", progress.done as f64);
+        let bag = bag.number("total", progress.total as f64);
+        Ok(bag.put("complete", JsValue::from_bool(progress.complete)).done())
     }
 
     pub fn refresh(&self) {
@@ -327,30 +231,27 @@ impl Plane {
     pub fn changes(&self, limit: usize) -> JsResult<JsValue> {
         let changes = self.map.read(|fs| self.plane.borrow().changes(fs, limit));
         let changes = changes.map_err(error::throw)?;
-        let truncated = changes.is_truncated();
-        let change = |change: explore::changes::Change| ChangeInfo {
-            kind: match change.what {
+        let change = |change: &explore::changes::Change| {
+            let kind = match change.what {
                 What::Added => "added",
                 What::Removed => "removed",
                 What::Changed => "changed",
-            },
-            path: change.path,
-            r#type: match change.file_type {
+            };
+            let file_type = match change.file_type {
                 FileType::Regular => "file",
                 FileType::Directory => "directory",
                 FileType::Symlink => "symlink",
                 _ => "other",
-            },
-            size_before: change.before.map(Number::from),
-            size_after: change.after.map(Number::from),
+            };
+            let bag = Bag::new().text("kind", kind).put("path", path_string(&change.path));
+            let bag = bag.text("type", file_type).count("sizeBefore", change.before);
+            bag.count("sizeAfter", change.after).done()
         };
-        object(&ChangesInfo {
-            changes: changes.list.into_iter().map(change).collect(),
-            added: changes.added.into(),
-            removed: changes.removed.into(),
-            changed: changes.changed.into(),
-            truncated,
-        })
+        let bag = Bag::new().put("changes", list(changes.list.iter().map(change)));
+        let bag = bag.number("added", changes.added as f64);
+        let bag = bag.number("removed", changes.removed as f64);
+        let bag = bag.number("changed", changes.changed as f64);
+        Ok(bag.put("truncated", JsValue::from_bool(changes.is_truncated())).done())
     }
 
     pub fn prefetch(
@@ -366,7 +267,6 @@ impl Plane {
         self.map.read(fetch).map(|missing| missing as f64).map_err(error::throw)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "numbers cross the border faster than objects")]
     pub fn paint(
         &self,
         layer: &str,
@@ -434,26 +334,24 @@ impl Plane {
             Ok(self.map.read(|fs| self.plane.borrow_mut().legend(fs, layer, theme)))
         };
         let legend = told().map_err(error::throw)?;
-        let swatch = |swatch: explore::legend::Swatch| SwatchInfo {
-            key: swatch.key,
-            label: swatch.label,
-            color: css(swatch.color),
-            clusters: swatch.clusters.into(),
+        let swatch = |swatch: &explore::legend::Swatch| {
+            let bag = Bag::new().text("key", &swatch.key).text("label", &swatch.label);
+            bag.put("color", css(swatch.color)).number("clusters", swatch.clusters as f64).done()
         };
-        object(&LegendInfo {
-            swatches: legend.swatches.into_iter().map(swatch).collect(),
-            scale: legend.scale.map(|(colors, from, to)| ScaleInfo {
-                colors: colors.into_iter().map(css).collect(),
-                from,
-                to,
-            }),
-            note: legend.note,
-        })
+        let mut bag = Bag::new().put("swatches", list(legend.swatches.iter().map(swatch)));
+        if let Some((colors, from, to)) = legend.scale {
+            let scale = Bag::new().put("colors", list(colors.into_iter().map(css)));
+            bag = bag.put("scale", scale.text("from", from).text("to", to).done());
+        }
+        if let Some(note) = legend.note {
+            bag = bag.text("note", note);
+        }
+        Ok(bag.done())
     }
 
     pub fn hit(&self, x: f64, y: f64, check: bool) -> JsResult<JsValue> {
         let hit = self.map.read(|fs| self.plane.borrow_mut().hit(fs, x, y, check));
-        object(&HitInfo::of(hit.map_err(error::throw)?, x, y))
+        Ok(hit_object(hit.map_err(error::throw)?, x, y))
     }
 
     pub fn pixels(&self, x: f64, y: f64, width: u32, height: u32) -> JsResult<Vec<u8>> {
@@ -465,16 +363,8 @@ impl Plane {
         let ino = whole(ino).map_err(error::throw)?;
         let bounds = self.map.read(|fs| self.plane.borrow().bounds(fs, ino));
         let Some(bounds) = bounds.map_err(error::throw)? else { return Ok(JsValue::UNDEFINED) };
-        let [left, top, right, bottom] = bounds.edges;
-        object(&BoundsInfo {
-            left,
-            top,
-            right,
-            bottom,
-            clusters: bounds.clusters.into(),
-            zone: bounds.zone.name(),
-            distance: bounds.distance,
-        })
+        let bag = edges(Bag::new(), bounds.edges).number("clusters", bounds.clusters as f64);
+        Ok(bag.text("zone", bounds.zone.name()).number("distance", bounds.distance).done())
     }
 
     #[wasm_bindgen(js_name = importanceAt)]

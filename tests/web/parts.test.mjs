@@ -1,39 +1,37 @@
 // Parts of the worker that are pure: names without loss, and what is fetched of a remote file.
-import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-import { test } from "node:test";
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
 
-import { build } from "vite";
+import { build } from 'vite';
 
 /** A module of the worker, as JavaScript. */
 async function load(name) {
-  const entry = fileURLToPath(
-    new URL(`../../web-demo/src/worker/${name}`, import.meta.url),
-  );
+  const entry = fileURLToPath(new URL(`../../web-demo/src/worker/${name}`, import.meta.url));
   const [{ output }] = await build({
     configFile: false,
-    logLevel: "silent",
+    logLevel: 'silent',
     build: {
       write: false,
       minify: false,
-      target: "node20",
-      lib: { entry, formats: ["es"] },
+      target: 'node20',
+      lib: { entry, formats: ['es'] },
     },
   });
-  const code = Buffer.from(output[0].code).toString("base64");
+  const code = Buffer.from(output[0].code).toString('base64');
   return import(`data:text/javascript;base64,${code}`);
 }
 
-test("names keep every byte", async () => {
-  const { decodeName, encodeName, plainText } = await load("names.ts");
+test('names keep every byte', async () => {
+  const { decodeName, encodeName, plainText } = await load('names.ts');
   const bytes = (...list) => Uint8Array.from(list);
-  for (const text of ["", "plain", "Größe", "日本", "😀 smile", "\ufeffmark"]) {
+  for (const text of ['', 'plain', 'Größe', '日本', '😀 smile', '\ufeffmark']) {
     const encoded = new TextEncoder().encode(text);
     assert.equal(decodeName(encoded), text);
     assert.deepEqual(encodeName(text), encoded);
   }
-  assert.equal(decodeName(bytes(0x61, 0xff, 0x62)), "a\udcffb");
-  assert.equal(plainText("a\udcffb"), "a\ufffdb");
+  assert.equal(decodeName(bytes(0x61, 0xff, 0x62)), 'a\udcffb');
+  assert.equal(plainText('a\udcffb'), 'a\ufffdb');
   const odd = [
     bytes(0x80),
     bytes(0xc3),
@@ -55,24 +53,16 @@ test("names keep every byte", async () => {
   for (const name of odd) assert.deepEqual(encodeName(decodeName(name)), name);
 });
 
-test("missing runs are whole blocks, merged, and end with the file", async () => {
-  const { BLOCK, BlockCache, missingRuns } = await load("storage/blocks.ts");
+test('missing runs are whole blocks, merged, and end with the file', async () => {
+  const { BLOCK, BlockCache, missingRuns } = await load('storage/blocks.ts');
   const cache = new BlockCache(4 * BLOCK);
   const size = 10 * BLOCK + 5;
   const runs = (...ranges) => missingRuns(ranges, cache, size);
   assert.deepEqual(runs({ from: 1, to: 2 }), [{ from: 0, to: BLOCK }]);
-  assert.deepEqual(runs({ from: BLOCK - 1, to: BLOCK + 1 }), [
-    { from: 0, to: 2 * BLOCK },
-  ]);
-  assert.deepEqual(runs({ from: 9 * BLOCK, to: size }), [
-    { from: 9 * BLOCK, to: size },
-  ]);
+  assert.deepEqual(runs({ from: BLOCK - 1, to: BLOCK + 1 }), [{ from: 0, to: 2 * BLOCK }]);
+  assert.deepEqual(runs({ from: 9 * BLOCK, to: size }), [{ from: 9 * BLOCK, to: size }]);
   assert.deepEqual(
-    runs(
-      { from: 4 * BLOCK, to: 5 * BLOCK },
-      { from: 0, to: 1 },
-      { from: BLOCK, to: BLOCK + 1 },
-    ),
+    runs({ from: 4 * BLOCK, to: 5 * BLOCK }, { from: 0, to: 1 }, { from: BLOCK, to: BLOCK + 1 }),
     [
       { from: 0, to: 2 * BLOCK },
       { from: 4 * BLOCK, to: 5 * BLOCK },
@@ -84,14 +74,13 @@ test("missing runs are whole blocks, merged, and end with the file", async () =>
     { from: 2 * BLOCK, to: 3 * BLOCK },
   ]);
   const except = (block) => block === 2;
-  assert.deepEqual(
-    missingRuns([{ from: 0, to: 3 * BLOCK }], cache, size, except),
-    [{ from: 0, to: BLOCK }],
-  );
+  assert.deepEqual(missingRuns([{ from: 0, to: 3 * BLOCK }], cache, size, except), [
+    { from: 0, to: BLOCK },
+  ]);
 });
 
-test("the cache is bounded and keeps what was used last", async () => {
-  const { BLOCK, BlockCache } = await load("storage/blocks.ts");
+test('the cache is bounded and keeps what was used last', async () => {
+  const { BLOCK, BlockCache } = await load('storage/blocks.ts');
   const cache = new BlockCache(3 * BLOCK);
   for (const block of [0, 1, 2]) cache.put(block, Uint8Array.of(block));
   assert.deepEqual(cache.get(0), Uint8Array.of(0));
@@ -106,8 +95,8 @@ test("the cache is bounded and keeps what was used last", async () => {
   assert.equal(cache.get(5)?.length, 7);
 });
 
-test("reading ahead grows with a sequence and ends with it", async () => {
-  const { BLOCK, ReadAhead } = await load("storage/blocks.ts");
+test('reading ahead grows with a sequence and ends with it', async () => {
+  const { BLOCK, ReadAhead } = await load('storage/blocks.ts');
   const ahead = new ReadAhead();
   const size = 64 << 20;
   let at = 0;

@@ -177,6 +177,26 @@ export class Explorer {
     return seen;
   }
 
+  /** Moves the pointer over the plane until the card beside it says a name; returns where that was. */
+  async pointAt(name) {
+    const box = await this.plane.boundingBox();
+    const card = this.page.locator('.plane-hover').getByText(name);
+    for (let step = 1; step < 60; step += 1) {
+      // A spiral from the middle, where what was chosen is shown.
+      const turn = step * 2.4;
+      const away = Math.sqrt(step / 60) * Math.min(box.width, box.height) * 0.45;
+      const x = box.x + box.width / 2 + Math.cos(turn) * away;
+      const y = box.y + box.height / 2 + Math.sin(turn) * away;
+      await this.page.mouse.move(x, y);
+      const said = await card.waitFor({ timeout: 400 }).then(
+        () => true,
+        () => false,
+      );
+      if (said) return { x, y };
+    }
+    return assert.fail(`the pointer finds ${name} nowhere`);
+  }
+
   /** Plane and zoom of the address, once it says `#...at=`. */
   async camera() {
     await this.page.waitForFunction(() => /[#&]at=/.test(location.hash));

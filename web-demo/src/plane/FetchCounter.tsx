@@ -1,10 +1,11 @@
 /** How little of a remote map had to come over the wire. */
-import { fetched } from '../state/map';
+import { fetched, openMap } from '../state/map';
 import { bytes, count } from '../state/text';
 
 export function FetchCounter() {
   const so = fetched.value;
-  if (so === null) return null;
+  // What was fetched for a copy of a remote map is over once the copy is shown.
+  if (so === null || openMap.value?.from.kind !== 'url') return null;
   const share = so.total > 0 ? Math.min(so.bytes / so.total, 1) : 0;
   return (
     <div class="plane-card plane-fetched" role="status" aria-live="off">

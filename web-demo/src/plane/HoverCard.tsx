@@ -90,7 +90,11 @@ function Facts({ hit }: { hit: Hit }) {
   }
   const file = hit.fileCount === undefined || hit.fileCount <= 1 ? hit.files?.[0] : undefined;
   const checksum = checksumWords(hit);
-  const data = hit.kind === 'raw' || hit.kind === 'compressed' || hit.kind === 'packed';
+  // Of files packed together the title says so already.
+  const data =
+    hit.kind === 'raw' ||
+    hit.kind === 'compressed' ||
+    (hit.kind === 'packed' && (hit.fileCount ?? 0) <= 1);
   return (
     <>
       <p class="plane-facts">

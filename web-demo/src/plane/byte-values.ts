@@ -1,6 +1,6 @@
 /** At the deepest zoom each pixel of the raw layer shows the four bytes it is, in hex. */
 import { engine } from '../engine/client';
-import { layer, type Bounds } from '../state/view';
+import { layer, theme, type Bounds } from '../state/view';
 import type { Front, Frame } from './front';
 
 /** Screen pixels a plane pixel needs before text fits into it. */
@@ -37,6 +37,7 @@ export class ByteValues {
     if (this.stale || !covers(this.known, view)) this.ask(view);
     const known = this.known;
     if (known === undefined) return;
+    const ground = theme.peek() === 'dark' ? 12 : 250;
     const fontSize = Math.min(Math.floor(scale / 4.6), 14);
     context.font = `${fontSize}px ${inks.mono}`;
     context.textAlign = 'center';
@@ -49,7 +50,9 @@ export class ByteValues {
       for (let x = left; x < right; x += 1) {
         const at = ((y - known.top) * known.width + (x - known.left)) * 4;
         const [red = 0, green = 0, blue = 0, alpha = 0] = known.bytes.subarray(at, at + 4);
-        const light = 0.299 * red + 0.587 * green + 0.114 * blue;
+        const own = 0.299 * red + 0.587 * green + 0.114 * blue;
+        // As the layer paints it: the fourth byte lets the ground through.
+        const light = ground + ((own - ground) * alpha) / 255;
         context.fillStyle = light > 140 ? 'rgb(0 0 0 / 78%)' : 'rgb(255 255 255 / 82%)';
         const px = originX + (x + 0.5) * scale;
         const py = originY + (y + 0.5) * scale;

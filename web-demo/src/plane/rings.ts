@@ -119,7 +119,8 @@ function nameAngle(frame: Frame, radius: number): number | undefined {
 export function paintGrid(frame: Frame): void {
   const shape = layout.peek();
   if (shape === null) return;
-  paintClusterLines(frame, shape);
+  // The other layers draw them between what they paint.
+  if (layer.peek() === 'raw') paintClusterLines(frame, shape);
   paintSheets(frame, shape);
 }
 

@@ -99,7 +99,7 @@ export function raiseSurface(element: HTMLElement): () => void {
       front.invalidate();
     }),
     effect(() => {
-      heed(layer.value);
+      element.dataset['layer'] = layer.value;
       ground.repaint();
       front.invalidate();
     }),
