@@ -15,7 +15,8 @@ const file = path.join(folder, 'example.rts.png');
 const DAY = 86_400_000;
 clock.now = Date.UTC(2026, 9, 5, 9);
 
-const map = openMap(file, { mode: 'w+', compression: 'all', level: 9 });
+// Nothing is compressed, so that the layer of raw pixels shows what text and pictures look like.
+const map = openMap(file, { mode: 'w+', compression: 'off' });
 
 /** Writes a file and the folders above it, some minutes after the last one. */
 function write(name, bytes) {
@@ -29,7 +30,11 @@ function write(name, bytes) {
 function copy(from, to) {
   const source = path.join(root, from);
   if (statSync(source).isDirectory()) {
-    for (const name of readdirSync(source).sort()) copy(`${from}/${name}`, `${to}/${name}`);
+    for (const name of readdirSync(source).sort()) {
+      if (!/^(node_modules|dist|corpus|target|explorer-.*|example\.rts.*)$/.test(name)) {
+        copy(`${from}/${name}`, `${to}/${name}`);
+      }
+    }
   } else {
     write(to, readFileSync(source));
   }
@@ -42,17 +47,22 @@ for (const page of readdirSync(path.join(root, 'docs')).sort()) {
 const parts = readdirSync(path.join(root, 'src')).sort();
 const late = new Set(['fuse', 'control', 'native']);
 for (const part of parts.filter((name) => !late.has(name))) copy(`src/${part}`, `/src/${part}`);
+for (const folder of ['benches', 'fuzz', 'xtask', 'examples']) copy(folder, `/${folder}`);
 map.snapshot.create('engine', 'the engine and its pages');
 
 clock.now += 4 * DAY;
 copy('docs/images/map.png', '/pictures/map.png');
 copy('web-demo/public/icon-512.png', '/pictures/icon.png');
 for (const layer of ['zones', 'files', 'heat']) write(`/pictures/${layer}.png`, map.render(layer));
-copy('npm/src', '/npm');
+copy('npm/src', '/npm/src');
+copy('tests', '/tests');
 map.snapshot.create('pictures', 'pictures of itself, and the library for Node');
 
 clock.now += 3 * DAY;
 for (const part of parts.filter((name) => late.has(name))) copy(`src/${part}`, `/src/${part}`);
+copy('web-demo/src', '/web-demo/src');
+copy('web-demo/public', '/web-demo/public');
+map.fs.rmSync('/examples', { recursive: true });
 map.fs.rmSync('/pictures/heat.png');
 write(
   '/WELCOME.md',

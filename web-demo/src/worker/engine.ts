@@ -1,4 +1,7 @@
-/** The engine: what the page can ask for, put together from its parts. */
+/**
+ * The engine: what the page can ask for, put together from its parts. Those that a first look does
+ * without are loaded when they are asked for.
+ */
 import * as Comlink from 'comlink';
 
 import wasmUrl from 'aetherflow-wasm/aetherflow_bg.wasm?url';
@@ -12,14 +15,10 @@ import type {
   TileRequest,
 } from '../engine/contract';
 import { init, version } from './engine-types';
-import { exportPath } from './export';
 import * as files from './files';
-import { importFiles } from './import';
 import { createMap, openSource, type Opened } from './open';
 import { Turns } from './pace';
 import { explain, explainFully, nothingOpen, problem } from './problems';
-import { copyMap, save } from './save';
-import { scratch, verify } from './scratch';
 import type { Session } from './session';
 import * as snapshots from './snapshots';
 import { Keeper } from './storage/keeper';
@@ -159,6 +158,7 @@ class WorkerEngine implements Engine {
   editCopy(name: string, onProgress?: OnProgress): Promise<OpenMap> {
     return this.#turns.take(async () => {
       const keeper = await this.#files;
+      const { copyMap } = await import('./save');
       const backing = await copyMap(this.#session, keeper, name, onProgress);
       const source: Source = { kind: 'stored', name: backing.address };
       return this.#replaceBy(await openSource(source, keeper, this.#tell, undefined, backing));
@@ -195,10 +195,12 @@ class WorkerEngine implements Engine {
 
   async verify(deep: boolean, onProgress?: OnProgress) {
     const { session, plane } = this.#now;
+    const { verify } = await import('./scratch');
     return verify(session, plane, deep, onProgress);
   }
 
   async save(form: 'live' | 'packed', onProgress?: OnProgress) {
+    const { save } = await import('./save');
     return save(this.#session, await this.#files, form, onProgress);
   }
 
@@ -278,10 +280,12 @@ class WorkerEngine implements Engine {
 
   async import(...[directory, feed, onProgress]: Parameters<Engine['import']>) {
     const { session } = this.#changeable;
+    const { importFiles } = await import('./import');
     return session.inBulk(() => importFiles(session, directory, feed, onProgress));
   }
 
   async export(path: string, onProgress?: OnProgress) {
+    const { exportPath } = await import('./export');
     return exportPath(this.#session, await this.#files, path, onProgress);
   }
 
@@ -341,6 +345,7 @@ class WorkerEngine implements Engine {
 
   async scratch(points: [number, number][], radius: number) {
     const { session, plane } = this.#changeable;
+    const { scratch } = await import('./scratch');
     return scratch(session, plane, points, radius);
   }
 }

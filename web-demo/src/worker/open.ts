@@ -5,11 +5,10 @@ import { Heat } from './heat';
 import { throttled } from './pace';
 import { PlaneKeeper } from './plane';
 import { problem } from './problems';
-import { convert } from './save';
 import { readingWith, Session, type Tell } from './session';
 import type { Backing } from './storage/backing';
 import { fileBacking } from './storage/file';
-import { addressOf, openHttp, titleOf, type Sink } from './storage/http-open';
+import type { Sink } from './storage/http-open';
 import type { Draft, Keeper } from './storage/keeper';
 
 /** A tenth of a second: often enough to look like counting. */
@@ -38,6 +37,8 @@ export async function openSource(
       const { storage, remote } = backing;
       const form = await readingWith(remote, () => EngineMap.detectOn(storage));
       if (form === 'foreign') {
+        // Parts that most visits do without come when they are wanted.
+        const { convert } = await import('./save');
         const made = await convert(backing, keeper, onProgress);
         await backing.release(false);
         backing = made;
@@ -112,7 +113,8 @@ async function backingOf(
     case 'stored':
       return keeper.open(source.name);
     case 'file':
-      if (source.file.size === 0) throw problem('EINVAL', 'not-a-map', 'This file is empty.');
+      if (source.file.size === 0)
+        throw problem('EINVAL', 'not-a-map', 'This file is empty, so it is not a map.');
       return fileBacking(source.file);
     case 'url':
       return urlBacking(source.url, keeper, tell, onProgress);
@@ -125,6 +127,7 @@ async function urlBacking(
   tell: Tell,
   onProgress: OnProgress | undefined,
 ): Promise<Backing> {
+  const { addressOf, openHttp, titleOf } = await import('./storage/http-open');
   const url = addressOf(typed);
   const title = titleOf(url);
   let draft: Draft | undefined;

@@ -47,7 +47,7 @@ const SENTENCES: Readonly<Record<string, readonly [message: string, advice?: str
     'Its pixels are whole: open it as a file and it is made a map again.',
   ],
   resized: [
-    'This picture was resized or recompressed, so the bytes of its pixels are gone.',
+    'This picture is not a map; if it once was one, it has been resized or recompressed since, and the bytes of its pixels are gone.',
     'Get the original file: sent as a file, not as a picture, it stays whole.',
   ],
   truncated: [
@@ -204,6 +204,15 @@ export function explain(thrown: unknown): EngineProblem {
     if (known !== undefined) return problem(known[0], known[1], known[2], known[3], thrown);
   }
   const message = thrown instanceof Error ? thrown.message : String(thrown);
+  if (thrown instanceof TypeError && message.includes('imported module')) {
+    return problem(
+      'EIO',
+      'no-engine',
+      'A part of this page could not be loaded.',
+      'Look whether there is a connection, then reload the page.',
+      thrown,
+    );
+  }
   return problem('EUNKNOWN', 'unknown', capital(message) + '.', undefined, thrown);
 }
 

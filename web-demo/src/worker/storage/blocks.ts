@@ -4,8 +4,8 @@
  * Pure arithmetic and memory; who gets the bytes is the storage's business.
  */
 
-/** About half of the smallest band, which is what the engine reads for one cluster. */
-export const BLOCK = 16 * 1024;
+/** Small against a band, which is what the engine reads for one cluster: little comes in vain. */
+export const BLOCK = 4 * 1024;
 /** Most bytes one run has: what a sequential reader is given ahead. */
 const RUN = 1 << 20;
 const FIRST_AHEAD = 64 * 1024;

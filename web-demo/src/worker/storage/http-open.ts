@@ -75,7 +75,7 @@ export async function openHttp(
     ask({}),
   );
   if (response.status === 416) {
-    throw problem('EINVAL', 'not-a-map', 'The file at that address is empty.');
+    throw problem('EINVAL', 'not-a-map', 'The file at that address is empty, so it is not a map.');
   }
   if (response.status !== 200 && response.status !== 206) throw answerProblem(url, response.status);
   if (/^text\/html\b/i.test(response.headers.get('Content-Type') ?? '')) {
