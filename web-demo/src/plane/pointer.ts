@@ -5,7 +5,7 @@ import { later } from './later';
 import type { L } from './leaflet';
 import { dragFrom } from './placing';
 import { hovered, pointAt, pointAway, pointing } from './pointing';
-import { selectAt } from './select';
+import { forgetClick, selectAt } from './select';
 
 const MOVING_PAUSE = 160;
 
@@ -58,6 +58,7 @@ export function listenForPointer(chart: Chart): () => void {
   };
   const double = (event: L.LeafletMouseEvent): void => {
     if (tool.peek() === 'scratch') return;
+    forgetClick();
     chart.zoomer.by(event.originalEvent.shiftKey ? -1 : 1, event.containerPoint);
   };
 
