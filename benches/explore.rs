@@ -49,7 +49,7 @@ fn main() {
     map.write(Fs::watch);
     let mut plane = map.read(|fs| Plane::new(fs, View::Head));
     let all = |zoom| Tile { zoom, column: -1, row: -1, size: 512 };
-    let mut paint = |plane: &mut Plane, layer, tile: Tile| {
+    let paint = |plane: &mut Plane, layer, tile: Tile| {
         seconds(|| {
             map.read(|fs| {
                 let painted = plane.paint(fs, layer, Theme::Dark, &tile, false);
@@ -59,7 +59,7 @@ fn main() {
     };
     // From so far that all sheets are in four tiles.
     let whole = [(-1, -1), (0, -1), (-1, 0), (0, 0)];
-    let mut everything = |plane: &mut Plane, layer| {
+    let everything = |plane: &mut Plane, layer| {
         let tiles = whole.map(|(column, row)| Tile { zoom: -9, column, row, size: 1024 });
         tiles.into_iter().map(|tile| paint(plane, layer, tile)).sum::<f64>()
     };

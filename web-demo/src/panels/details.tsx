@@ -2,6 +2,7 @@
 import { Copy, Download, EllipsisVertical, Locate } from 'lucide-preact';
 
 import { FileIcon } from '../components/file-icon';
+import { late } from '../components/late';
 import type { Details, OpenMap, Problem } from '../engine/contract';
 import { copyText, download } from '../state/files';
 import { details, detailsProblem } from '../state/details';
@@ -13,10 +14,11 @@ import { look } from '../state/snapshots';
 import { openEntryMenu } from './entry-menu';
 import { Extents } from './extents';
 import { MapOverview } from './map-overview';
-import { Preview } from './preview/preview';
 import { ProblemBox } from './problem-box';
 import { isInTree, ZoneControl } from './zone-control';
 import '../style/details.css';
+
+const Preview = late(() => import('./preview/preview').then((part) => part.Preview));
 
 export function DetailsPanel({ map }: { map: OpenMap }) {
   const path = selection.value;
@@ -150,7 +152,10 @@ function Facts({ found }: { found: Details }) {
       {type === 'file' && (
         <>
           <dt>Size</dt>
-          <dd title={`${number(size)} bytes`}>{bytes(size)}</dd>
+          <dd>
+            {bytes(size)}
+            {size >= 1024 && `, ${number(size)} bytes`}
+          </dd>
         </>
       )}
       {(type === 'file' || stored > 0) && (

@@ -2,13 +2,15 @@
 import { useState } from 'preact/hooks';
 
 import { DialogFrame } from '../components/dialog';
+import { late } from '../components/late';
 import type { ImportReport } from '../engine/contract';
 import { dialog, type Dialog, type Prompt, type Question } from '../state/dialogs';
 import { shown } from '../state/text';
-import { VerifyDialog } from './verify-dialog';
-import { CompareDialog } from './compare-dialog';
-import { KeysDialog } from './keys-dialog';
 import '../style/dialog.css';
+
+const CompareDialog = late(() => import('./compare-dialog').then((part) => part.CompareDialog));
+const KeysDialog = late(() => import('./keys-dialog').then((part) => part.KeysDialog));
+const VerifyDialog = late(() => import('./verify-dialog').then((part) => part.VerifyDialog));
 
 export function Dialogs() {
   const current = dialog.value;

@@ -186,6 +186,12 @@ export function Header({ map }: { map: OpenMap }) {
                     ...item,
                     label: `Download ${item.label.toLowerCase()}`,
                   })),
+                  ...(installable.value
+                    ? [
+                        'line' as const,
+                        { label: 'Install as an app', icon: MonitorDown, action: install },
+                      ]
+                    : []),
                 ],
                 event.currentTarget,
               )

@@ -1,15 +1,17 @@
 /** The left panel: files, and lists of paths that a comparison or a verify gave. */
 import { useEffect } from 'preact/hooks';
 
+import { late } from '../components/late';
 import { Tabs } from '../components/tabs';
 import type { OpenMap } from '../engine/contract';
 import { report } from '../state/verify';
 import { comparison } from '../state/view';
 import { leftTab, overlay, room } from '../state/window';
-import { Changes } from './changes';
 import { Tree } from './tree';
-import { VerifyResult } from './verify-result';
 import '../style/left.css';
+
+const Changes = late(() => import('./changes').then((part) => part.Changes));
+const VerifyResult = late(() => import('./verify-result').then((part) => part.VerifyResult));
 
 type Tab = 'files' | 'changes' | 'verify';
 

@@ -1,4 +1,6 @@
 /** The scale, as a square: how many bytes lie in that much of the picture. */
+import { computed } from '@preact/signals';
+
 import { bytes } from '../state/text';
 import { camera } from '../state/view';
 
@@ -6,8 +8,11 @@ import { camera } from '../state/view';
 const PIXEL_BYTES = 4;
 const SMALLEST = 14;
 
+/** In eighths: the card is not laid out anew in every frame of a flight. */
+const steps = computed(() => Math.round(camera.value.zoom * 8));
+
 export function ScaleMark() {
-  const { zoom } = camera.value;
+  const zoom = steps.value / 8;
   // A power of two, so that the square is of clusters, or of pixels when near.
   const side = Math.max(Math.ceil(Math.log2(SMALLEST) - zoom), 0);
   const shown = 2 ** (side + zoom);

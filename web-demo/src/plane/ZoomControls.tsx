@@ -1,5 +1,5 @@
 /** Nearer, farther, everything, and the brush. */
-import { signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import { Eraser, Maximize, Minus, Plus } from 'lucide-preact';
 
 import { camera, flight, tool } from '../state/view';
@@ -8,9 +8,13 @@ import { whyNoScratching } from './ScratchBar';
 import { announce } from '../state/notices';
 import { MAX_ZOOM } from './zoom-limits';
 
+const atNearest = computed(() => camera.value.zoom >= MAX_ZOOM);
+const atFarthest = computed(
+  () => current.value !== null && camera.value.zoom <= current.value.map.getMinZoom(),
+);
+
 export function ZoomControls() {
   const chart = current.value;
-  const { zoom } = camera.value;
   const by = (levels: number): void => {
     if (chart !== null) chart.zoomer.by(levels, chart.middle());
   };
@@ -23,7 +27,7 @@ export function ZoomControls() {
         class="plane-tool"
         aria-label="Zoom in"
         title="Zoom in (+)"
-        aria-disabled={zoom >= MAX_ZOOM}
+        aria-disabled={atNearest.value}
         onClick={() => by(1)}
       >
         <Plus size={18} />
@@ -33,7 +37,7 @@ export function ZoomControls() {
         class="plane-tool"
         aria-label="Zoom out"
         title="Zoom out (−)"
-        aria-disabled={chart !== null && zoom <= chart.map.getMinZoom()}
+        aria-disabled={atFarthest.value}
         onClick={() => by(-1)}
       >
         <Minus size={18} />

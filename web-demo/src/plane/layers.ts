@@ -25,7 +25,7 @@ export const LAYERS: readonly LayerChoice[] = [
   { layer: 'heat', name: 'Heat', shows: 'What has been read lately.', Icon: Flame },
   { layer: 'kinds', name: 'Kinds', shows: 'What each cluster is used for.', Icon: Shapes },
   { layer: 'age', name: 'Age', shows: 'When it was last changed.', Icon: Hourglass },
-  { layer: 'raw', name: 'Raw', shows: 'The very bytes, as the picture has them.', Icon: Binary },
+  { layer: 'raw', name: 'Raw', shows: 'The picture as it is.', Icon: Binary },
   {
     layer: 'changes',
     name: 'Changes',

@@ -1,15 +1,23 @@
 /** Mouse, pen and finger on the plane: pointing and choosing. */
 import { selection, tool } from '../state/view';
 import type { Chart } from './chart';
+import { later } from './later';
 import type { L } from './leaflet';
 import { dragFrom } from './placing';
 import { hovered, pointAt, pointAway, pointing } from './pointing';
-import { selectAt } from './select';
+import { forgetClick, selectAt } from './select';
+
+const MOVING_PAUSE = 160;
 
 export function listenForPointer(chart: Chart): () => void {
   const { element, map } = chart;
   let lastType = 'mouse';
 
+  // While the map moves, tiles matter more than what passes under the pointer.
+  const lookAgain = later(MOVING_PAUSE, () => {
+    const point = pointing.peek();
+    if (point?.by === 'mouse') pointAt(chart.toPlane(point.screen));
+  });
   const move = (event: PointerEvent): void => {
     if (event.pointerType === 'touch') return;
     if (event.target instanceof Element && event.target.closest('.plane-map') === null) return;
@@ -28,7 +36,7 @@ export function listenForPointer(chart: Chart): () => void {
   /** The map moved under a pointer that stands still. */
   const moved = (): void => {
     const point = pointing.peek();
-    if (point?.by === 'mouse') pointAt(chart.toPlane(point.screen));
+    if (point?.by === 'mouse') lookAgain();
     else if (point?.by === 'touch') pointAway();
   };
   const down = (event: PointerEvent): void => {
@@ -50,6 +58,7 @@ export function listenForPointer(chart: Chart): () => void {
   };
   const double = (event: L.LeafletMouseEvent): void => {
     if (tool.peek() === 'scratch') return;
+    forgetClick();
     chart.zoomer.by(event.originalEvent.shiftKey ? -1 : 1, event.containerPoint);
   };
 
@@ -60,6 +69,7 @@ export function listenForPointer(chart: Chart): () => void {
   map.on('dblclick', double);
   map.on('move', moved);
   return () => {
+    lookAgain.cancel();
     element.removeEventListener('pointermove', move);
     element.removeEventListener('pointerleave', leave);
     element.removeEventListener('pointerdown', down, true);

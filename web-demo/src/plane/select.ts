@@ -42,6 +42,12 @@ export async function selectAt(
   return hit;
 }
 
+/** The click was the first half of something else. */
+export function forgetClick(): void {
+  latest += 1;
+  choice.value = null;
+}
+
 export function selectPath(path: string): void {
   choice.value = null;
   selection.value = path;

@@ -174,7 +174,16 @@ export async function placeIn(path: string, zone: Zone): Promise<void> {
   });
   if (done === undefined) return;
   changed();
-  tell(`${name} has its place in the ${zone} zone now.`);
+  tell(await placeTaken(path, name, zone));
+}
+
+/** What came of a wish for a place: the nearest room may lie in another zone. */
+async function placeTaken(path: string, name: string, zone: Zone): Promise<string> {
+  const found = await engine.details(path).catch(() => undefined);
+  if (found?.zone === undefined || found.zone === zone) {
+    return `${name} has its place in the ${zone} zone now.`;
+  }
+  return `The nearest room to the ${zone} zone was in the ${found.zone} one: ${name} is there now.`;
 }
 
 export async function unplace(path: string): Promise<void> {

@@ -4,7 +4,7 @@ import { ask, confirm } from './dialogs';
 import { mayLeave } from './drafts';
 import { mapName } from './importing';
 import { closeMap, openMap, show } from './map';
-import { complain } from './notices';
+import { complain, problemOf } from './notices';
 import { shown } from './text';
 import { report } from './verify';
 import { comparison } from './view';
@@ -22,11 +22,28 @@ export async function leave(): Promise<void> {
     });
     if (!yes) return;
   }
+  if (map.writable && map.kept && !(await isSaved())) return;
   forget();
   try {
     await closeMap();
   } catch (error) {
     complain(error);
+  }
+}
+
+/** Whether everything is on the disk, or the visitor lets go of what is not. */
+async function isSaved(): Promise<boolean> {
+  try {
+    await engine.sync();
+    return true;
+  } catch (error) {
+    const { message, advice } = problemOf(error);
+    return confirm({
+      title: 'The last changes could not be saved',
+      text: `${message}${advice === undefined ? '' : ` ${advice}`} What is not saved is lost when the map is closed.`,
+      action: 'Close and lose them',
+      danger: true,
+    });
   }
 }
 

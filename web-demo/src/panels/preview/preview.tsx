@@ -3,14 +3,16 @@ import { useState } from 'preact/hooks';
 
 import { Maximize2, Minimize2 } from 'lucide-preact';
 
+import { late } from '../../components/late';
 import { Tabs } from '../../components/tabs';
 import type { Details } from '../../engine/contract';
 import { widened } from '../../state/window';
-import { HexView } from './hex';
-import { ImageView } from './image';
 import { firstView, viewsOf, type View } from './kinds';
 import { TextView } from './text';
 import '../../style/preview.css';
+
+const HexView = late(() => import('./hex').then((part) => part.HexView));
+const ImageView = late(() => import('./image').then((part) => part.ImageView));
 
 const LABELS: Record<View, string> = { text: 'Text', image: 'Image', hex: 'Hex' };
 

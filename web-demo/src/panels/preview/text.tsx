@@ -90,6 +90,8 @@ function Editor({ found, decoded }: { found: Details; decoded: Decoded }) {
     try {
       const text = decoded.ending === '\r\n' ? draft.replaceAll('\n', '\r\n') : draft;
       await engine.write(path, new TextEncoder().encode(text));
+      // Saved means that it is on the disk: until then the draft is what there is.
+      await engine.sync();
       // What was typed while it was being written is still to be saved.
       if (drafts.value.get(path) === draft) keepDraft(path, undefined);
       filesRevision.value += 1;
