@@ -1,7 +1,7 @@
 // axe-core finds nothing serious or critical, in both themes.
-import { visit } from './support/browser.mjs';
 import { assertAccessible } from './support/axe.mjs';
 import { Explorer } from './support/explorer.mjs';
+import { visit } from './support/visit.mjs';
 
 for (const colorScheme of ['dark', 'light']) {
   visit(`start page and its dialogs, ${colorScheme}`, { colorScheme }, async ({ page }) => {

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 
-import { download, temporary, visit } from './support/browser.mjs';
+import { download } from './support/browser.mjs';
 import { Explorer } from './support/explorer.mjs';
 import { listing, makeProject } from './support/trees.mjs';
+import { temporary, visit } from './support/visit.mjs';
 import { json } from '../cli/support.mjs';
 
 const harbour = path.join(temporary(), 'harbour');
