@@ -46,6 +46,10 @@ export function commit(gate: Gate, { ino, parent, name, passing }: Replacement):
 
 /** Takes it away again; what was there is untouched. */
 export function withdraw(gate: Gate, { ino, parent, passing }: Replacement): void {
-  gate.raw.unlink(parent, gate.put(passing));
-  gate.raw.release(ino);
+  try {
+    gate.raw.unlink(parent, gate.put(passing));
+    gate.raw.release(ino);
+  } catch {
+    // What made it necessary is what is told.
+  }
 }
