@@ -1,8 +1,8 @@
 /** Closing a map, and going on in a copy of it. */
 import { callback, engine } from '../engine/client';
-import { ask, confirm } from './dialogs';
+import { ask, confirm, dialog } from './dialogs';
 import { mayLeave } from './drafts';
-import { mapName } from './importing';
+import { importing, mapName } from './importing';
 import { closeMap, openMap, show } from './map';
 import { complain, problemOf } from './notices';
 import { shown } from './text';
@@ -10,19 +10,11 @@ import { report } from './verify';
 import { comparison } from './view';
 import { leftTab, overlay } from './window';
 
+/** Room can be made by deleting maps that are not needed. */
+const SHOW_MAPS = { action: 'Make room', run: () => (dialog.value = { kind: 'maps' }) };
+
 export async function leave(): Promise<void> {
-  const map = openMap.value;
-  if (map === null || !(await mayLeave())) return;
-  if (map.writable && !map.kept) {
-    const yes = await confirm({
-      title: `Close ${shown(map.title)}?`,
-      text: 'This map is only in memory and would be gone. Download it first to have it again.',
-      action: 'Close it',
-      danger: true,
-    });
-    if (!yes) return;
-  }
-  if (map.writable && map.kept && !(await isSaved())) return;
+  if (openMap.value === null || !(await mayClose())) return;
   forget();
   try {
     await closeMap();
@@ -31,14 +23,40 @@ export async function leave(): Promise<void> {
   }
 }
 
+/** Whether the open map, if any, may be closed: asks about each thing that would be lost by it. */
+export async function mayClose(): Promise<boolean> {
+  const map = openMap.value;
+  if (map === null) return true;
+  if (importing.value !== null) {
+    const yes = await confirm({
+      title: 'Stop bringing files in?',
+      text: 'Files are still on their way into this map. What is in already is kept.',
+      action: 'Stop and close',
+    });
+    if (!yes) return false;
+    importing.peek()?.feed.stop();
+  }
+  if (!(await mayLeave())) return false;
+  if (map.writable && !map.kept) {
+    return confirm({
+      title: `Close ${shown(map.title)}?`,
+      text: 'This map is only in memory and would be gone. Download it first to have it again.',
+      action: 'Close it',
+      danger: true,
+    });
+  }
+  return !map.writable || isSaved();
+}
+
 /** Whether everything is on the disk, or the visitor lets go of what is not. */
 async function isSaved(): Promise<boolean> {
   try {
     await engine.sync();
     return true;
   } catch (error) {
-    const { message, advice } = problemOf(error);
+    const { message, advice, reason } = problemOf(error);
     return confirm({
+      ...(reason === 'no-space' && { instead: SHOW_MAPS }),
       title: 'The last changes could not be saved',
       text: `${message}${advice === undefined ? '' : ` ${advice}`} What is not saved is lost when the map is closed.`,
       action: 'Close and lose them',

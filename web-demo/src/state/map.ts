@@ -81,7 +81,7 @@ export async function show(
   opening: (onProgress: NonNullable<Parameters<Engine['open']>[1]>) => Promise<OpenMap>,
 ): Promise<boolean> {
   openProblem.value = null;
-  let failed: Problem | null = null;
+  let failed = null as Problem | null;
   const opened = await runTask(title, 'bytes', async (onProgress) => {
     try {
       return await opening(callback(onProgress));
@@ -91,7 +91,9 @@ export async function show(
     }
   });
   if (opened === undefined) {
-    openProblem.value = failed;
+    // Where a map stays open, the start page is not there to say it.
+    if (openMap.peek() === null) openProblem.value = failed;
+    else if (failed !== null) complain(failed);
     return false;
   }
   batch(() => {

@@ -17,6 +17,8 @@ export interface Notice {
   kind: 'done' | 'problem';
   text: string;
   advice?: string;
+  /** There was no room for it in this browser. */
+  full?: boolean;
 }
 
 export const tasks = signal<readonly Task[]>([]);
@@ -38,11 +40,17 @@ export function tell(text: string): void {
 
 /** Says what went wrong, until the visitor puts it away. */
 export function complain(error: unknown): void {
-  const { message, advice } = problemOf(error);
+  const { message, advice, reason } = problemOf(error);
   notices.value = [
     // What is said again is said once, at the end.
     ...notices.value.filter(({ text }) => text !== message),
-    { id: ++lastId, kind: 'problem', text: message, ...(advice === undefined ? {} : { advice }) },
+    {
+      id: ++lastId,
+      kind: 'problem',
+      text: message,
+      full: reason === 'no-space',
+      ...(advice === undefined ? {} : { advice }),
+    },
   ];
   announce(message);
 }
