@@ -149,7 +149,7 @@ export class Plane {
     zones: Array<{ zone: Zone; inner: number; outer: number | null }> };
   readonly memory: WebAssembly.Memory;
 
-  /** Reads on in the index of owners (which file holds which cluster), at most `items` of the tree. Painting works meanwhile. */
+  /** Reads on in the index of owners (which file holds which cluster), at most `items` of the tree; 0 reads nothing and shows what is known. Painting works meanwhile. */
   index(items: number): { done: number; total: number; complete: boolean };
   /** What the map has become since: the table's pages that differ are painted anew. Owners are kept until `index` has walked again. */
   refresh(): void;

@@ -273,6 +273,36 @@ fn owners_are_those_of_the_tree_however_small_the_slices() {
     }
 }
 
+/// While the first walk is under way, what it has found is shown when asked for.
+#[test]
+fn owners_are_shown_as_they_become_known() {
+    let (map, files) = sample();
+    map.write(Fs::watch);
+    let mut plane = map.read(|fs| Plane::new(fs, View::Head));
+    refresh(&map, &mut plane);
+    let seen = |plane: &mut Plane| {
+        map.read(|fs| {
+            let found = owners(fs, View::Head, &files);
+            let mut named = |&cluster: &u64| {
+                let (x, y) = cell(fs, cluster);
+                let (x, y) = (x as f64 * 32.0 + 5.0, y as f64 * 32.0 + 7.0);
+                let inside = plane.hit(fs, x, y, false).unwrap().inside.unwrap();
+                assert!(!inside.past);
+                inside.owners.is_some_and(|(count, _)| count > 0)
+            };
+            (found.keys().filter(|cluster| named(cluster)).count(), found.len())
+        })
+    };
+    assert_eq!(seen(&mut plane).0, 0);
+    let progress = map.read(|fs| plane.index(fs, 40)).unwrap();
+    assert!(!progress.complete);
+    map.read(|fs| plane.index(fs, 0)).unwrap();
+    let (some, all) = seen(&mut plane);
+    assert!(0 < some && some < all, "{some} of {all}");
+    index(&map, &mut plane, 40);
+    assert_eq!(seen(&mut plane), (all, all));
+}
+
 /// Every pixel from afar is the mean of the clusters below it.
 #[test]
 fn levels_of_detail_are_means() {

@@ -75,6 +75,7 @@ struct Look {
 }
 
 /// The file of every cluster.
+#[derive(Clone)]
 pub struct Index {
     geometry: Geometry,
     sheets: FxHashMap<u32, Box<[u32]>>,
@@ -463,6 +464,18 @@ impl Walk {
             };
             self.index.claim(&stretch, extent, number);
         }
+    }
+
+    /// Files with clusters found so far.
+    pub fn files(&self) -> usize {
+        self.index.files.len()
+    }
+
+    /// What is known so far, as an index of its own.
+    pub fn so_far(&self) -> Index {
+        let mut index = self.index.clone();
+        index.finish();
+        index
     }
 
     pub fn finish(mut self) -> Index {

@@ -172,7 +172,7 @@ impl Plane {
         }
     }
 
-    /// Reads on in the owners, at most `items` items of the tree.
+    /// Reads on in the owners, at most `items` items of the tree; with 0 shows what is known.
     ///
     /// # Errors
     /// Those of the storage; the next call goes on where this one came to.
@@ -180,6 +180,10 @@ impl Plane {
         let moment = self.moment;
         let mut found = false;
         if items == 0 {
+            if self.present.show() {
+                self.owners += 1;
+                self.last_hit = None;
+            }
             return Ok(self.progress(fs));
         }
         if !self.present.is_settled(moment) {

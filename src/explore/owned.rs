@@ -5,10 +5,15 @@ use crate::base::Result;
 use crate::commit::watch::Moment;
 use crate::fs::{Fs, View};
 
+/// Files that are not worth showing before the rest.
+const FEW: usize = 256;
+
 /// A state and the owners of its clusters, as far as they are known.
 pub struct Owned {
     pub view: View,
     pub index: Option<Index>,
+    /// The index is that of a walk that came to its end.
+    whole: bool,
     /// Changes of nodes when the walk that found them began.
     at: u64,
     /// The next walk, and when it began.
@@ -17,15 +22,16 @@ pub struct Owned {
 
 impl Owned {
     pub fn new(view: View) -> Owned {
-        Owned { view, index: None, at: 0, walk: None }
+        Owned { view, index: None, whole: false, at: 0, walk: None }
     }
 
     /// Whether the owners are those of a moment.
     pub fn is_settled(&self, moment: Moment) -> bool {
-        self.index.is_some() && (self.view != View::Head || self.at >= moment.nodes)
+        self.whole && (self.view != View::Head || self.at >= moment.nodes)
     }
 
-    /// Reads on; whether the owners are new. The old ones serve until then.
+    /// Reads on; whether the owners are new. Old ones serve until a walk is over; where there are
+    /// none yet, what is known is shown each time it has doubled.
     ///
     /// # Errors
     /// Those of the storage; the next call goes on where this one came to.
@@ -34,13 +40,27 @@ impl Owned {
         let view = self.view;
         let (walk, _) = self.walk.get_or_insert_with(|| (Walk::new(fs, view), began));
         if !walk.step(fs, items)? {
-            return Ok(false);
+            let known = self.index.as_ref().map_or(FEW, |index| index.files.len());
+            let doubled = walk.files() / 2 >= known;
+            return Ok(doubled && self.show());
         }
         if let Some((walk, began)) = self.walk.take() {
             self.index = Some(walk.finish());
+            self.whole = true;
             self.at = began;
         }
         Ok(true)
+    }
+
+    /// Shows what the first walk knows so far; whether it is more than before.
+    pub fn show(&mut self) -> bool {
+        let known = self.index.as_ref().map_or(0, |index| index.files.len());
+        let Some((walk, _)) = &self.walk else { return false };
+        if self.whole || walk.files() <= known {
+            return false;
+        }
+        self.index = Some(walk.so_far());
+        true
     }
 
     /// Inodes read, and inodes there are.

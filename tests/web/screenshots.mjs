@@ -53,7 +53,23 @@ const PICTURES = {
     await explorer.button('Show the whole plane').click();
   },
   async raw({ page, server }) {
-    await example(page, server, '&layer=raw&at=-30,-22,6');
+    const explorer = await example(page, server, '&layer=raw&select=/docs/FORMAT.md');
+    await explorer.button('Fly there', explorer.details).click();
+    await settle(page);
+    await explorer.plane.focus();
+    for (const key of ['+', '+', 'ArrowLeft']) await page.keyboard.press(key);
+    await page.evaluate(() => document.activeElement.blur());
+  },
+  async pixels({ page, server }) {
+    const explorer = await example(page, server, '&layer=raw&select=/pictures/map.png');
+    await explorer.button('Fly there', explorer.details).click();
+    await settle(page);
+    await explorer.plane.focus();
+    for (const key of ['+', '+', '+', '+', '+', '+', '+']) {
+      await page.keyboard.press(key);
+      await page.waitForTimeout(300);
+    }
+    await page.evaluate(() => document.activeElement.blur());
   },
   async details({ page, server }) {
     const explorer = await example(page, server, '&select=/pictures/map.png');

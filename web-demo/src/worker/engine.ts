@@ -263,19 +263,27 @@ class WorkerEngine implements Engine {
   }
 
   async write(path: string, bytes: Uint8Array) {
-    await files.write(this.#changeable.session, path, bytes);
+    const { session } = this.#changeable;
+    await files.write(session, path, bytes);
+    await session.sync();
   }
 
   async makeDirectory(path: string) {
-    await files.makeDirectory(this.#changeable.session, path);
+    const { session } = this.#changeable;
+    await files.makeDirectory(session, path);
+    await session.sync();
   }
 
   async rename(from: string, to: string) {
-    await files.rename(this.#changeable.session, from, to);
+    const { session } = this.#changeable;
+    await files.rename(session, from, to);
+    await session.sync();
   }
 
   async remove(path: string) {
-    await files.remove(this.#changeable.session, path);
+    const { session } = this.#changeable;
+    await files.remove(session, path);
+    await session.sync();
   }
 
   async import(...[directory, feed, onProgress]: Parameters<Engine['import']>) {
@@ -304,7 +312,10 @@ class WorkerEngine implements Engine {
   }
 
   async createSnapshot(name: string, note: string) {
-    return snapshots.createSnapshot(this.#session, name, note);
+    const session = this.#session;
+    const made = await snapshots.createSnapshot(session, name, note);
+    await session.sync();
+    return made;
   }
 
   async deleteSnapshot(name: string) {

@@ -4,6 +4,7 @@ import { PIECE, TYPE, type Gate, type NamedInode, type Stat } from './gate';
 import { baseName, decodeName, joinPath } from './names';
 import { Pace } from './pace';
 import { problem } from './problems';
+import { begin, commit, withdraw } from './replace';
 import type { Session } from './session';
 import type { View } from './view';
 
@@ -14,7 +15,6 @@ const COUNTED = 4000;
 /** Largest read of the page: it holds all of it in memory. */
 const READ_LIMIT = 256 << 20;
 
-const O_CREAT_TRUNC_WRONLY = 0o1101;
 const NO_REPLACE = 1;
 
 function typeName(type: number): Entry['type'] {
@@ -258,14 +258,17 @@ function checkName(path: string): void {
 export async function write(session: Session, given: string, bytes: Uint8Array): Promise<void> {
   const path = tidyPath(given);
   checkName(path);
-  await session.changing('files', ({ gate, raw }) => {
-    const ino = raw.openFile(gate.put(path), gate.root, O_CREAT_TRUNC_WRONLY, 0o644, 0, 0);
+  await session.changing('files', ({ gate }) => {
+    const { parent, name } = gate.parentOf(path);
+    const made = begin(gate, parent, name);
     try {
       for (let at = 0; at < bytes.length; at += PIECE) {
-        gate.write(ino, at, bytes.subarray(at, at + PIECE));
+        gate.write(made.ino, at, bytes.subarray(at, at + PIECE));
       }
-    } finally {
-      raw.release(ino);
+      commit(gate, made);
+    } catch (error) {
+      withdraw(gate, made);
+      throw error;
     }
   });
 }

@@ -7,11 +7,12 @@
  */
 import type { FileFeed, ImportReport, IncomingFile, OnProgress } from '../engine/contract';
 import { tidyPath } from './files';
-import { PIECE, TYPE, type Gate } from './gate';
+import { PIECE, type Gate } from './gate';
 import { encodeName } from './names';
 import { Pace } from './pace';
 import { explain } from './problems';
 import { Reporter } from './progress';
+import { begin, commit, withdraw, type Replacement } from './replace';
 import type { Session } from './session';
 
 /** Files whose first piece is read ahead, and their bytes. */
@@ -23,7 +24,6 @@ const GROUP_BYTES = 256 << 10;
 /** Failures that are told one by one. */
 const FAILURES = 1000;
 
-const O_CREAT_TRUNC_WRONLY_NOFOLLOW = 0o401101;
 const MODIFIED = 16;
 
 interface Incoming extends IncomingFile {
@@ -210,16 +210,16 @@ async function store(
 ): Promise<void> {
   const encoded = encodeName(name);
   const whole = first.length >= file.size;
-  const ino = await session.changing('files', ({ gate }) => {
-    const opened = open(gate, parent, encoded);
+  const made = await session.changing('files', ({ gate }) => {
+    const begun = begin(gate, parent, encoded);
     try {
-      gate.write(opened, 0, first);
-      if (whole) finish(gate, opened, file);
+      gate.write(begun.ino, 0, first);
+      if (whole) finish(gate, begun, file);
     } catch (error) {
-      gate.raw.release(opened);
+      withdraw(gate, begun);
       throw error;
     }
-    return opened;
+    return begun;
   });
   wrote(first.length);
   if (whole) return;
@@ -231,16 +231,23 @@ async function store(
       const next = at + bytes.length;
       ahead = piece(file, next);
       await session.changing('files', ({ gate }) => {
-        gate.write(ino, at, bytes);
+        gate.write(made.ino, at, bytes);
       });
       wrote(bytes.length);
       at = next;
     }
     await session.changing('files', ({ gate }) => {
-      finish(gate, ino, file);
+      finish(gate, made, file);
     });
   } catch (error) {
-    if (!session.closed) await withdraw(session, parent, encoded, ino);
+    // The first failure is what is told.
+    if (!session.closed) {
+      await session
+        .changing('files', ({ gate }) => {
+          withdraw(gate, made);
+        })
+        .catch(() => undefined);
+    }
     throw error;
   }
 }
@@ -251,38 +258,10 @@ function piece(file: File, at: number): Promise<ArrayBuffer> {
   return bytes;
 }
 
-/** Opens a file for its new contents; what is in the way and no directory makes room. */
-function open(gate: Gate, parent: number, name: Uint8Array): number {
-  const { raw } = gate;
-  const there = gate.lookup(parent, name);
-  if (there !== 0) {
-    const type = gate.stat(there).mode >> 12;
-    if (type !== TYPE.file && type !== TYPE.directory) raw.unlink(parent, gate.put(name));
-  }
-  return raw.openFile(gate.put(name), parent, O_CREAT_TRUNC_WRONLY_NOFOLLOW, 0o644, 0, 0);
-}
-
 /** The times of the original, and the end of writing. */
-function finish({ raw }: Gate, ino: number, file: File): void {
+function finish(gate: Gate, made: Replacement, file: File): void {
   const seconds = Math.floor(file.lastModified / 1000);
   const nanoseconds = (file.lastModified - seconds * 1000) * 1e6;
-  raw.setattr(ino, MODIFIED, 0, 0, 0, 0, 0, seconds, nanoseconds);
-  raw.release(ino);
-}
-
-/** Takes a file that could not be read to its end out again: half of it would look like all. */
-async function withdraw(
-  session: Session,
-  parent: number,
-  name: Uint8Array,
-  ino: number,
-): Promise<void> {
-  try {
-    await session.changing('files', ({ gate, raw }) => {
-      raw.unlink(parent, gate.put(name));
-      raw.release(ino);
-    });
-  } catch {
-    // The first failure is what is told.
-  }
+  gate.raw.setattr(made.ino, MODIFIED, 0, 0, 0, 0, 0, seconds, nanoseconds);
+  commit(gate, made);
 }

@@ -12,10 +12,10 @@ import type { View } from './view';
 /** Time of one slice. */
 const SLICE = 6;
 /** What the index of a remote map fetches by itself: the larger of both. */
-const FREE_BYTES = 2 << 20;
-const FREE_PART = 0.05;
+const FREE_BYTES = 8 << 20;
+const FREE_PART = 0.125;
 /** How often the plane is painted anew while the index grows. */
-const REPAINT = 1200;
+const REPAINT = 600;
 const MOST_ITEMS = 1 << 16;
 /** So long after a change others are expected, and then a slice is followed by this rest. */
 const BUSY = 800;
@@ -114,13 +114,13 @@ export class Indexer {
   /** Leaves the rest to the visitor. */
   #wait(view: View): void {
     this.#waiting = true;
-    this.#repaint();
     let progress = { done: 0, total: 0, complete: false };
     try {
       progress = view.plane.index(0);
     } catch {
       // Where not even this can be read, nothing is known of it.
     }
+    this.#repaint();
     this.#session.tell({ type: 'index', ...progress, waiting: true });
   }
 

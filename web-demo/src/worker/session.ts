@@ -146,6 +146,12 @@ export class Session {
     });
   }
 
+  /** @throws 'busy' while work is under way that relies on the present as it is */
+  checkIdle(): void {
+    if (this.#bulk === 0) return;
+    throw problem('EBUSY', 'busy', 'Files are still on their way in.', 'Try again after that.');
+  }
+
   /** Runs work that makes many changes. */
   async inBulk<T>(work: () => Promise<T>): Promise<T> {
     this.#bulk += 1;

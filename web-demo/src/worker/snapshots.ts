@@ -34,6 +34,7 @@ export async function deleteSnapshot(session: Session, name: string): Promise<vo
 
 /** The present becomes what the snapshot holds; what it was is kept in another. */
 export async function rollBack(session: Session, name: string): Promise<Snapshot> {
+  session.checkIdle();
   session.forgetAll();
   const info = await session.changing('snapshots', ({ raw }) => raw.snapshotRestore(name));
   // Nothing is as it was: the page reads all of it again.

@@ -286,10 +286,13 @@ export class Opfs {
   async adopt(file: TemporaryFile, wanted: string): Promise<string> {
     file.storage.sync();
     file.storage.close();
-    const name = await this.freeName(wanted);
-    await remove(this.#maps, `${name}${ENDING}-wal`);
-    await move(this.#temporary, file.name, this.#maps, name + ENDING);
-    return name;
+    // Two tabs must not choose the same name: a move replaces what is there.
+    return navigator.locks.request('aetherflow-maps', async () => {
+      const name = await this.freeName(wanted);
+      await remove(this.#maps, `${name}${ENDING}-wal`);
+      await move(this.#temporary, file.name, this.#maps, name + ENDING);
+      return name;
+    });
   }
 
   /** A finished temporary file for the visitor; it lies on disk until some later ones are made. */
