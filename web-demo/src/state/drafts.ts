@@ -26,10 +26,6 @@ export async function mayLeave(): Promise<boolean> {
   });
 }
 
-addEventListener('beforeunload', (event) => {
-  if (drafts.value.size > 0) event.preventDefault();
-});
-
 let lastAddress = '';
 effect(() => {
   // What was written for one map is not for another.

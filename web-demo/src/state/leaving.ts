@@ -1,7 +1,7 @@
 /** Closing a map, and going on in a copy of it. */
 import { callback, engine } from '../engine/client';
 import { ask, confirm, dialog } from './dialogs';
-import { mayLeave } from './drafts';
+import { drafts, mayLeave } from './drafts';
 import { importing, mapName } from './importing';
 import { closeMap, openMap, show } from './map';
 import { complain, problemOf } from './notices';
@@ -17,7 +17,7 @@ export async function leave(): Promise<void> {
   if (openMap.value === null || !(await mayClose())) return;
   forget();
   try {
-    await closeMap();
+    if (openMap.peek() !== null) await closeMap();
   } catch (error) {
     complain(error);
   }
@@ -48,6 +48,12 @@ export async function mayClose(): Promise<boolean> {
   return !map.writable || isSaved();
 }
 
+addEventListener('beforeunload', (event) => {
+  const map = openMap.value;
+  const onlyHere = map !== null && map.writable && !map.kept;
+  if (drafts.value.size > 0 || importing.value !== null || onlyHere) event.preventDefault();
+});
+
 /** Whether everything is on the disk, or the visitor lets go of what is not. */
 async function isSaved(): Promise<boolean> {
   try {
@@ -55,13 +61,16 @@ async function isSaved(): Promise<boolean> {
     return true;
   } catch (error) {
     const { message, advice, reason } = problemOf(error);
-    return confirm({
+    const yes = await confirm({
       ...(reason === 'no-space' && { instead: SHOW_MAPS }),
       title: 'The last changes could not be saved',
       text: `${message}${advice === undefined ? '' : ` ${advice}`} What is not saved is lost when the map is closed.`,
       action: 'Close and lose them',
       danger: true,
     });
+    // Done here, so that nobody who asked tries once more to keep them.
+    if (yes) await closeMap(true);
+    return yes;
   }
 }
 

@@ -19,6 +19,8 @@ export interface Notice {
   advice?: string;
   /** There was no room for it in this browser. */
   full?: boolean;
+  /** When the visitor puts it away. */
+  accept?: () => void;
 }
 
 export const tasks = signal<readonly Task[]>([]);
@@ -55,11 +57,19 @@ export function complain(error: unknown): void {
   announce(message);
 }
 
+/** Says something that is not to be overlooked, until the visitor puts it away. */
+export function warn(text: string, advice: string, accept: () => void): void {
+  notices.value = [...notices.value, { id: ++lastId, kind: 'problem', text, advice, accept }];
+  announce(text);
+}
+
 export function dismiss(id: number): void {
+  notices.value.find((notice) => notice.id === id)?.accept?.();
   notices.value = notices.value.filter((notice) => notice.id !== id);
 }
 
 export function dismissAll(): void {
+  for (const { accept } of notices.value) accept?.();
   notices.value = [];
 }
 
