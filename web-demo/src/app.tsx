@@ -1,11 +1,13 @@
 /** The whole page: the start, or the shell round the open map. */
 import { useEffect, useState } from 'preact/hooks';
 
+import { Boundary } from './components/boundary';
 import { Menus } from './components/menu';
 import { engine } from './engine/client';
 import { Dialogs } from './panels/dialogs';
 import { Notices } from './panels/notices';
 import { StartPage } from './panels/start';
+import { dialog } from './state/dialogs';
 import { listenToKeys } from './state/keys';
 import type { OpenMap } from './engine/contract';
 import { openMap } from './state/map';
@@ -39,9 +41,13 @@ export function App() {
   }, []);
   return (
     <>
-      {map === null ? <StartPage /> : <LateShell map={map} />}
+      <Boundary what="The page" about={openMap}>
+        {map === null ? <StartPage /> : <LateShell map={map} />}
+      </Boundary>
       <Notices />
-      <Dialogs />
+      <Boundary what="The dialog" about={dialog}>
+        <Dialogs />
+      </Boundary>
       <Menus />
     </>
   );

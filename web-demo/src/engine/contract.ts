@@ -53,6 +53,8 @@ export interface OpenMap {
   kept: boolean;
   /** Committed work was found in a log and is there again. */
   recovered: boolean;
+  /** The last import was cut off: so many of its files are here, each of them whole. */
+  unfinished?: { files: number };
   info: MapInfo;
   layout: PlaneLayout;
 }
@@ -316,7 +318,13 @@ export interface Engine {
   create(name: string, expectedBytes?: number): Promise<OpenMap>;
   /** Copies the open map into this browser, where it can be changed, and opens the copy. */
   editCopy(name: string, onProgress?: OnProgress): Promise<OpenMap>;
-  close(): Promise<void>;
+  /**
+   * Where the last changes cannot be made durable the map stays open and this fails ('no-space'), as
+   * does opening another; `force` closes it all the same and loses them.
+   */
+  close(force?: boolean): Promise<void>;
+  /** The visitor knows that an import was cut off: {@link OpenMap.unfinished} is told no more. */
+  acceptUnfinished(): Promise<void>;
 
   info(): Promise<MapInfo>;
   /** Checks every checksum and structure; damaged clusters become the `damage` overlay. */

@@ -10,6 +10,7 @@ import '../style/dialog.css';
 
 const CompareDialog = late(() => import('./compare-dialog').then((part) => part.CompareDialog));
 const KeysDialog = late(() => import('./keys-dialog').then((part) => part.KeysDialog));
+const MapsDialog = late(() => import('./maps-dialog').then((part) => part.MapsDialog));
 const VerifyDialog = late(() => import('./verify-dialog').then((part) => part.VerifyDialog));
 
 export function Dialogs() {
@@ -27,6 +28,8 @@ function Shown({ current }: { current: Dialog }) {
       return <QuestionDialog question={current.question} answer={current.answer} />;
     case 'prompt':
       return <PromptDialog prompt={current.prompt} answer={current.answer} />;
+    case 'maps':
+      return <MapsDialog onClose={close} />;
     case 'keys':
       return <KeysDialog onClose={close} />;
     case 'verify':
@@ -55,6 +58,18 @@ function QuestionDialog({ question, answer }: QuestionProps) {
         <button type="button" class="button quiet" autofocus onClick={() => say(false)}>
           Cancel
         </button>
+        {question.instead !== undefined && (
+          <button
+            type="button"
+            class="button"
+            onClick={() => {
+              say(false);
+              question.instead?.run();
+            }}
+          >
+            {question.instead.action}
+          </button>
+        )}
         <button
           type="button"
           class={question.danger === true ? 'button danger' : 'button accent'}

@@ -16,8 +16,8 @@ import { changeable, choose } from '../state/choose';
 import { download, newFile, newFolder, placeIn, removeAsking, unplace } from '../state/files';
 import { layout } from '../state/map';
 import { nameOf, parentOf, shown } from '../state/text';
-import { renaming } from '../state/tree';
-import { leftTab } from '../state/window';
+import { active, renaming, reveal } from '../state/tree';
+import { focusPanel, leftTab } from '../state/window';
 
 export function openEntryMenu(
   entry: Pick<Entry, 'path' | 'type' | 'size'>,
@@ -46,10 +46,7 @@ export function openEntryMenu(
       items.push({
         label: 'Rename',
         icon: Pencil,
-        action: () => {
-          leftTab.value = 'files';
-          renaming.value = path;
-        },
+        action: () => rename(path),
       });
       if (type === 'file' || type === 'directory') {
         items.push('line', {
@@ -68,6 +65,15 @@ export function openEntryMenu(
     }
   }
   openMenuAt(`Actions for ${shown(nameOf(path))}`, items, point);
+}
+
+/** Where the row is, its name is changed there; so it is brought into sight first. */
+async function rename(path: string): Promise<void> {
+  leftTab.value = 'files';
+  focusPanel('files');
+  await reveal(path);
+  active.value = path;
+  renaming.value = path;
 }
 
 function openZoneMenu(path: string, point: { x: number; y: number }): void {

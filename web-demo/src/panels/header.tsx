@@ -3,11 +3,11 @@ import {
   ArrowLeft,
   Camera,
   Download,
-  Eraser,
   FilePlus,
   FileText,
   FolderPlus,
   FolderUp,
+  HardDrive,
   Keyboard,
   MonitorDown,
   MoreHorizontal,
@@ -31,7 +31,7 @@ import { install, installable } from '../state/install';
 import { editCopy, leave } from '../state/leaving';
 import { takeSnapshot } from '../state/snapshots';
 import { bytes, shown } from '../state/text';
-import { snapshot, tool } from '../state/view';
+import { snapshot } from '../state/view';
 import { overlay, room } from '../state/window';
 import { useChoosers } from './choosers';
 import { Search } from './search';
@@ -73,12 +73,10 @@ export function Header({ map }: { map: OpenMap }) {
       action: () => downloadMap('packed'),
     },
   ];
-  const scratching = tool.value === 'scratch';
   const actions: {
     key: string;
     label: string;
     icon: LucideIcon;
-    pressed?: boolean;
     run: () => unknown;
   }[] = [];
   if (canChange) {
@@ -90,15 +88,6 @@ export function Header({ map }: { map: OpenMap }) {
       label: 'Verify',
       icon: ShieldCheck,
       run: () => (dialog.value = { kind: 'verify' }),
-    });
-  }
-  if (canChange) {
-    actions.push({
-      key: 'scratch',
-      label: 'Scratch',
-      icon: Eraser,
-      pressed: scratching,
-      run: () => (tool.value = scratching ? 'look' : 'scratch'),
     });
   }
   if (!map.writable) {
@@ -136,12 +125,11 @@ export function Header({ map }: { map: OpenMap }) {
               Add
             </button>
           )}
-          {actions.map(({ key, label, icon: Icon, pressed, run }) => (
+          {actions.map(({ key, label, icon: Icon, run }) => (
             <button
               key={key}
               type="button"
               class="button quiet tool"
-              aria-pressed={pressed}
               title={label}
               onClick={() => void run()}
             >
@@ -176,21 +164,16 @@ export function Header({ map }: { map: OpenMap }) {
                 'Actions',
                 [
                   ...(canChange ? [...add, 'line' as const] : []),
-                  ...actions.map(({ label, icon, pressed, run }) => ({
-                    label: pressed === true ? 'Stop scratching' : label,
-                    icon,
-                    action: run,
-                  })),
+                  ...actions.map(({ label, icon, run }) => ({ label, icon, action: run })),
                   'line',
                   ...downloads.map((item) => ({
                     ...item,
                     label: `Download ${item.label.toLowerCase()}`,
                   })),
+                  'line' as const,
+                  { label: 'Maps in this browser', icon: HardDrive, action: showMaps },
                   ...(installable.value
-                    ? [
-                        'line' as const,
-                        { label: 'Install as an app', icon: MonitorDown, action: install },
-                      ]
+                    ? [{ label: 'Install as an app', icon: MonitorDown, action: install }]
                     : []),
                 ],
                 event.currentTarget,
@@ -215,6 +198,15 @@ export function Header({ map }: { map: OpenMap }) {
             <button
               type="button"
               class="icon-button"
+              aria-label="Maps in this browser"
+              title="Maps in this browser"
+              onClick={showMaps}
+            >
+              <HardDrive size={18} aria-hidden="true" />
+            </button>
+            <button
+              type="button"
+              class="icon-button"
               aria-label="Keyboard"
               title="Keyboard (?)"
               onClick={() => (dialog.value = { kind: 'keys' })}
@@ -228,6 +220,10 @@ export function Header({ map }: { map: OpenMap }) {
       {choosers.inputs}
     </header>
   );
+}
+
+function showMaps(): void {
+  dialog.value = { kind: 'maps' };
 }
 
 function liveSize(map: OpenMap): string {

@@ -11,6 +11,7 @@ const GROUPS: { title: string; keys: [string[], string][] }[] = [
       [['D'], 'Go to the details'],
       [['P'], 'Go to the plane'],
       [['S'], 'Take a snapshot'],
+      [['E'], 'Take up the eraser to scratch the picture, or put it away'],
       [['?'], 'This list'],
       [['Esc'], 'Close what is open'],
     ],

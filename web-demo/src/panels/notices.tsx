@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { CircleAlert, CircleCheck, X } from 'lucide-preact';
 
 import { Bar } from '../components/bar';
+import { MakeRoom } from './problem-box';
 import { importing } from '../state/importing';
 import {
   announcement,
@@ -65,6 +66,7 @@ function Notice({ notice }: { notice: NoticeOf }) {
       <div>
         <p>{notice.text}</p>
         {notice.advice !== undefined && <p class="soft">{notice.advice}</p>}
+        {notice.full === true && <MakeRoom />}
       </div>
       <button
         type="button"

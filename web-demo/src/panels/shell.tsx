@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { Clock, Files, Info, Map as MapIcon, type LucideIcon } from 'lucide-preact';
 
 import type { OpenMap } from '../engine/contract';
+import { Boundary } from '../components/boundary';
 import { Plane } from '../plane/Plane';
 import { changeable, currentDirectory } from '../state/choose';
 import { incomingOfDrop, withFolder } from '../state/feed';
@@ -16,6 +17,7 @@ import {
   detailsVisible,
   filesVisible,
   focusPanel,
+  leftTab,
   overlay,
   room,
   timeVisible,
@@ -53,16 +55,22 @@ export function Shell({ map }: { map: OpenMap }) {
           Skip to the plane
         </button>
       </nav>
-      <Header map={map} />
+      <Boundary what="The header">
+        <Header map={map} />
+      </Boundary>
       {filesVisible.value && (
         <aside class="panel left" id="panel-files" aria-label="Files" tabIndex={-1}>
-          <LeftPanel map={map} />
+          <Boundary what="The list of files" about={leftTab}>
+            <LeftPanel map={map} />
+          </Boundary>
         </aside>
       )}
       <PastBanner />
       <main class="centre" id="main">
         <div class="plane-frame">
-          <Plane />
+          <Boundary what="The plane">
+            <Plane />
+          </Boundary>
           {over !== null && (
             <div class="drop-hint">
               <p>{over}</p>
@@ -72,12 +80,16 @@ export function Shell({ map }: { map: OpenMap }) {
       </main>
       {timeVisible.value && (
         <section class="panel time" id="panel-time" aria-label="Time line" tabIndex={-1}>
-          <Timeline />
+          <Boundary what="The time line" about={snapshot}>
+            <Timeline />
+          </Boundary>
         </section>
       )}
       {detailsVisible.value && (
         <aside class="panel right" id="panel-details" aria-label="Details" tabIndex={-1}>
-          <DetailsPanel map={map} />
+          <Boundary what="What is chosen" about={selection}>
+            <DetailsPanel map={map} />
+          </Boundary>
         </aside>
       )}
       {room.value === 'narrow' && <BottomBar />}

@@ -5,13 +5,21 @@ import { Download, Trash2 } from 'lucide-preact';
 
 import { engine } from '../engine/client';
 import type { Keeping, StoredMap } from '../engine/contract';
-import { confirm } from '../state/dialogs';
+import { confirm, dialog } from '../state/dialogs';
 import { downloadMap } from '../state/files';
-import { closeMap, engineState, openSource } from '../state/map';
+import { mayClose } from '../state/leaving';
+import { closeMap, engineState, openMap, openSource } from '../state/map';
 import { complain, tell } from '../state/notices';
 import { ago, bytes, moment, shown } from '../state/text';
 
-export function StoredMaps({ off }: { off: boolean }) {
+interface StoredMapsProps {
+  /** Nothing can be done now. */
+  off: boolean;
+  /** Beside an open map, which stays open: the others can be looked over and deleted. */
+  aside?: boolean;
+}
+
+export function StoredMaps({ off, aside = false }: StoredMapsProps) {
   const [maps, setMaps] = useState<readonly StoredMap[] | null>(null);
   const [keeping, setKeeping] = useState<Keeping | null>(null);
   const ready = engineState.value === 'ready';
@@ -43,6 +51,11 @@ export function StoredMaps({ off }: { off: boolean }) {
     load();
   }
 
+  async function open(map: StoredMap): Promise<void> {
+    if (aside) dialog.value = null;
+    if (await mayClose()) await openSource({ kind: 'stored', name: map.name });
+  }
+
   async function download(map: StoredMap): Promise<void> {
     // A map is written out by the engine, which has to have it open for that.
     if (!(await openSource({ kind: 'stored', name: map.name }))) return;
@@ -60,47 +73,52 @@ export function StoredMaps({ off }: { off: boolean }) {
     );
   }
   return (
-    <section class="stored" aria-labelledby="stored-title">
-      <h2 id="stored-title">Kept in this browser</h2>
+    <section class={aside ? 'stored aside' : 'stored'} aria-label="Kept in this browser">
+      {!aside && <h2>Kept in this browser</h2>}
       {maps !== null && maps.length === 0 && (
         <p class="soft">No maps yet. What you make stays here until you delete it.</p>
       )}
       <ul>
-        {maps?.map((map) => (
-          <li key={map.name}>
-            <button
-              type="button"
-              class="stored-open"
-              disabled={off}
-              onClick={() => void openSource({ kind: 'stored', name: map.name })}
-            >
-              <strong>{shown(map.name)}</strong>
-              <span title={moment(map.modified)}>
-                {bytes(map.bytes)} · {ago(map.modified)}
-              </span>
-            </button>
-            <button
-              type="button"
-              class="icon-button"
-              disabled={off}
-              aria-label={`Download ${shown(map.name)}`}
-              title="Download"
-              onClick={() => void download(map)}
-            >
-              <Download size={16} aria-hidden="true" />
-            </button>
-            <button
-              type="button"
-              class="icon-button"
-              disabled={off}
-              aria-label={`Delete ${shown(map.name)}`}
-              title="Delete"
-              onClick={() => void remove(map)}
-            >
-              <Trash2 size={16} aria-hidden="true" />
-            </button>
-          </li>
-        ))}
+        {maps?.map((map) => {
+          const current = isOpen(map);
+          return (
+            <li key={map.name}>
+              <button
+                type="button"
+                class="stored-open"
+                disabled={off || current}
+                onClick={() => void open(map)}
+              >
+                <strong>{shown(map.name)}</strong>
+                <span title={moment(map.modified)}>
+                  {bytes(map.bytes)} · {current ? 'open now' : ago(map.modified)}
+                </span>
+              </button>
+              {!aside && (
+                <button
+                  type="button"
+                  class="icon-button"
+                  disabled={off}
+                  aria-label={`Download ${shown(map.name)}`}
+                  title="Download"
+                  onClick={() => void download(map)}
+                >
+                  <Download size={16} aria-hidden="true" />
+                </button>
+              )}
+              <button
+                type="button"
+                class="icon-button"
+                disabled={off || current}
+                aria-label={`Delete ${shown(map.name)}`}
+                title={current ? 'Close it first to delete it' : 'Delete'}
+                onClick={() => void remove(map)}
+              >
+                <Trash2 size={16} aria-hidden="true" />
+              </button>
+            </li>
+          );
+        })}
       </ul>
       <p class="quota">
         {bytes(keeping.usage)} of {bytes(keeping.quota)} used
@@ -110,4 +128,9 @@ export function StoredMaps({ off }: { off: boolean }) {
       </p>
     </section>
   );
+}
+
+function isOpen({ name }: StoredMap): boolean {
+  const from = openMap.value?.from;
+  return from?.kind === 'stored' && from.address === name;
 }

@@ -159,6 +159,13 @@ function NameField({ entry }: { entry: Entry }) {
     const dot = entry.type === 'directory' ? -1 : entry.name.lastIndexOf('.');
     input.setSelectionRange(0, dot > 0 ? dot : entry.name.length);
   }, [entry]);
+  // A row that is taken away takes its wish along; else the tree would wait for it for ever.
+  useEffect(
+    () => () => {
+      if (renaming.peek() === entry.path) renaming.value = null;
+    },
+    [entry.path],
+  );
 
   function end(): void {
     done.current = true;

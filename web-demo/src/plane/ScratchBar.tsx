@@ -2,8 +2,7 @@
 import { ShieldAlert, ShieldCheck } from 'lucide-preact';
 import { useEffect } from 'preact/hooks';
 
-import { changeable, choose } from '../state/choose';
-import { openMap } from '../state/map';
+import { choose } from '../state/choose';
 import { count, shown } from '../state/text';
 import { brush, tool } from '../state/view';
 import { damagedFiles, report, verdict, verifying, verifyMap } from '../state/verify';
@@ -98,15 +97,4 @@ function Verdict() {
       </div>
     </div>
   );
-}
-
-/** Why the brush is not offered, or null. */
-export function whyNoScratching(): string | null {
-  if (changeable.value) return null;
-  const opened = openMap.value;
-  if (opened === null) return 'There is no map open.';
-  if (!opened.writable) {
-    return 'This map is open for reading only. Make a copy in this browser to scratch it.';
-  }
-  return 'A snapshot is shown, and the past cannot be scratched. Go back to the present.';
 }

@@ -1,11 +1,10 @@
 /** Nearer, farther, everything, and the brush. */
-import { computed, signal } from '@preact/signals';
+import { computed } from '@preact/signals';
 import { Eraser, Maximize, Minus, Plus } from 'lucide-preact';
 
+import { explaining, toggleBrush, whyNoScratching } from '../state/scratching';
 import { camera, flight, tool } from '../state/view';
 import { current } from './current';
-import { whyNoScratching } from './ScratchBar';
-import { announce } from '../state/notices';
 import { MAX_ZOOM } from './zoom-limits';
 
 const atNearest = computed(() => camera.value.zoom >= MAX_ZOOM);
@@ -56,14 +55,11 @@ export function ZoomControls() {
         type="button"
         class="plane-tool"
         aria-label="Scratch the picture"
-        title={unable ?? 'Scratch the picture'}
+        title={unable ?? 'Scratch the picture (E)'}
         aria-pressed={scratching}
         aria-disabled={unable !== null}
         aria-describedby={unable === null ? undefined : 'plane-unable'}
-        onClick={() => {
-          if (unable === null) tool.value = scratching ? 'look' : 'scratch';
-          else explain(unable);
-        }}
+        onClick={toggleBrush}
       >
         <Eraser size={18} />
       </button>
@@ -74,15 +70,4 @@ export function ZoomControls() {
       )}
     </div>
   );
-}
-
-/** Why the brush cannot be taken up is said beside its button for a while. */
-const explaining = signal(false);
-let timer: ReturnType<typeof setTimeout> | undefined;
-
-function explain(reason: string): void {
-  explaining.value = true;
-  announce(reason);
-  clearTimeout(timer);
-  timer = setTimeout(() => (explaining.value = false), 6000);
 }

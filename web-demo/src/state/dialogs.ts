@@ -9,6 +9,8 @@ export interface Question {
   /** What the button that goes on says: a verb. */
   action: string;
   danger?: boolean;
+  /** Another way out, which counts as a no. */
+  instead?: { action: string; run: () => void };
 }
 
 export interface Prompt {
@@ -31,14 +33,23 @@ export type Dialog =
       answer: (value: { value: string; note: string } | null) => void;
     }
   | { kind: 'keys' }
+  | { kind: 'maps' }
   | { kind: 'verify' }
   | { kind: 'failures'; report: ImportReport }
   | { kind: 'compare'; before: string | null; after: string | null };
 
 export const dialog = signal<Dialog | null>(null);
 
+/** Asks; a dialog that asks comes back when it has been answered. */
 export function confirm(question: Question): Promise<boolean> {
-  return new Promise((answer) => (dialog.value = { kind: 'question', question, answer }));
+  const before = dialog.peek();
+  return new Promise((resolve) => {
+    const answer = (yes: boolean) => {
+      dialog.value ??= before;
+      resolve(yes);
+    };
+    dialog.value = { kind: 'question', question, answer };
+  });
 }
 
 export function ask(prompt: Prompt): Promise<{ value: string; note: string } | null> {

@@ -14,23 +14,17 @@ export function keepDraft(path: string, text: string | undefined): void {
   drafts.value = next;
 }
 
-/** Whether the map may be left although texts are not saved. */
+/** Whether the map may be left although texts are not saved; they go when it is. */
 export async function mayLeave(): Promise<boolean> {
   const paths = [...drafts.value.keys()];
   if (paths.length === 0) return true;
-  const yes = await confirm({
+  return confirm({
     title: 'Leave without saving?',
     text: `What you changed in ${paths.map(shown).join(', ')} is not saved and would be lost.`,
     action: 'Discard the changes',
     danger: true,
   });
-  if (yes) drafts.value = new Map();
-  return yes;
 }
-
-addEventListener('beforeunload', (event) => {
-  if (drafts.value.size > 0) event.preventDefault();
-});
 
 let lastAddress = '';
 effect(() => {

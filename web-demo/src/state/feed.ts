@@ -4,7 +4,7 @@
  * Folders are walked as the worker asks for more, so that a drop of 100,000 files is never in
  * memory as a whole: at most one batch and the folders not yet walked are.
  */
-import type { FileFeed, IncomingFile } from '../engine/contract';
+import type { FileFeed, ImportReport, IncomingFile } from '../engine/contract';
 
 /** Files handed over at once. */
 const BATCH = 200;
@@ -16,7 +16,13 @@ export interface Incoming {
   single?: File;
   /** One folder: its name is not in the paths. */
   folder?: boolean;
-  files(): AsyncGenerator<IncomingFile>;
+  files(): AsyncGenerator<IncomingFile | Missed>;
+}
+
+/** What the browser could not give, although it is there. */
+export interface Missed {
+  path: string;
+  missed: string;
 }
 
 /** As it goes into a map that has other things: a folder stays a folder. */
@@ -27,9 +33,7 @@ export function withFolder(incoming: Incoming): Incoming {
     name,
     async *files() {
       yield { path: name };
-      for await (const { path, file } of incoming.files()) {
-        yield { path: `${name}/${path}`, ...(file === undefined ? {} : { file }) };
-      }
+      for await (const each of incoming.files()) yield { ...each, path: `${name}/${each.path}` };
     },
   };
 }
@@ -101,7 +105,9 @@ export function incomingOfFolder(folder: FileSystemDirectoryHandle): Incoming {
 export class CountedFeed implements FileFeed {
   files = 0;
   bytes = 0;
-  readonly #source: AsyncGenerator<IncomingFile>;
+  /** What never reached the map. */
+  readonly missed: ImportReport['failed'] = [];
+  readonly #source: AsyncGenerator<IncomingFile | Missed>;
   #ended = false;
 
   constructor(incoming: Incoming) {
@@ -122,6 +128,10 @@ export class CountedFeed implements FileFeed {
     while (batch.length < BATCH && !this.#ended) {
       const step = await this.#source.next();
       if (step.done === true) break;
+      if ('missed' in step.value) {
+        this.missed.push({ path: step.value.path, message: step.value.missed });
+        continue;
+      }
       const { path, file } = step.value;
       batch.push({ path, ...(file === undefined ? {} : { file }) });
       if (file !== undefined) {
@@ -133,21 +143,37 @@ export class CountedFeed implements FileFeed {
   }
 }
 
-async function* walkEntry(entry: FileSystemEntry, path: string): AsyncGenerator<IncomingFile> {
+function missed(path: string, error: unknown): Missed {
+  const why = error instanceof Error || error instanceof DOMException ? error.message : '';
+  return { path, missed: `The browser could not read it. ${why}`.trim() };
+}
+
+/** A file that vanished or may not be read is one that is missed, not an end of all. */
+async function* walkEntry(
+  entry: FileSystemEntry,
+  path: string,
+): AsyncGenerator<IncomingFile | Missed> {
   if (entry.isFile) {
-    const file = await new Promise<File>((resolve, reject) => {
+    yield await new Promise<File>((resolve, reject) => {
       (entry as FileSystemFileEntry).file(resolve, reject);
-    }).catch(() => undefined);
-    // A file that vanished or may not be read is reported by its absence from the count, not by an end of all.
-    if (file !== undefined) yield { path, file };
+    }).then(
+      (file) => ({ path, file }),
+      (error: unknown) => missed(path, error),
+    );
     return;
   }
   if (path !== '') yield { path };
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   for (;;) {
-    const entries = await new Promise<FileSystemEntry[]>((resolve, reject) => {
-      reader.readEntries(resolve, reject);
-    });
+    let entries: FileSystemEntry[];
+    try {
+      entries = await new Promise<FileSystemEntry[]>((resolve, reject) => {
+        reader.readEntries(resolve, reject);
+      });
+    } catch (error) {
+      yield missed(path === '' ? entry.name : path, error);
+      return;
+    }
     if (entries.length === 0) return;
     for (const child of entries) {
       yield* walkEntry(child, path === '' ? child.name : `${path}/${child.name}`);
@@ -158,14 +184,16 @@ async function* walkEntry(entry: FileSystemEntry, path: string): AsyncGenerator<
 async function* walkHandle(
   folder: FileSystemDirectoryHandle,
   path: string,
-): AsyncGenerator<IncomingFile> {
+): AsyncGenerator<IncomingFile | Missed> {
   if (path !== '') yield { path };
   for await (const handle of folder.values()) {
     const below = path === '' ? handle.name : `${path}/${handle.name}`;
     if (handle instanceof FileSystemDirectoryHandle) yield* walkHandle(handle, below);
     else if (handle instanceof FileSystemFileHandle) {
-      const file = await handle.getFile().catch(() => undefined);
-      if (file !== undefined) yield { path: below, file };
+      yield await handle.getFile().then(
+        (file) => ({ path: below, file }),
+        (error: unknown) => missed(below, error),
+      );
     }
   }
 }

@@ -18,7 +18,7 @@ function changed(): void {
 export async function newFolder(directory: string): Promise<void> {
   const answer = await ask({
     title: 'New folder',
-    text: `In ${directory === '/' ? 'the root' : shown(directory)}.`,
+    text: `In ${placeName(directory)}.`,
     label: 'Name',
     value: '',
     action: 'Make the folder',
@@ -39,7 +39,7 @@ export async function newFolder(directory: string): Promise<void> {
 export async function newFile(directory: string): Promise<void> {
   const answer = await ask({
     title: 'New text file',
-    text: `In ${directory === '/' ? 'the root' : shown(directory)}.`,
+    text: `In ${placeName(directory)}.`,
     label: 'Name',
     value: 'notes.txt',
     action: 'Make the file',
@@ -81,27 +81,23 @@ export async function moveTo(from: string, to: string): Promise<Problem | undefi
   return undefined;
 }
 
-/** Moves into another directory, by dragging. */
+function placeName(directory: string): string {
+  return directory === '/' ? 'the root' : shown(directory);
+}
+
+/** Moves into another directory, by dragging. Never over something that is there. */
 export async function moveInto(path: string, directory: string): Promise<void> {
   if (parentOf(path) === directory || isWithin(directory, path)) return;
-  const target = joined(directory, nameOf(path));
-  try {
-    const siblings = await engine.list(directory);
-    if (siblings.some(({ name }) => name === nameOf(path))) {
-      const yes = await confirm({
-        title: `Replace ${shown(nameOf(path))}?`,
-        text: `In ${shown(directory)} there is something of this name already.`,
-        action: 'Replace',
-        danger: true,
-      });
-      if (!yes) return;
-    }
-  } catch (error) {
-    complain(error);
-    return;
-  }
-  const problem = await moveTo(path, target);
-  if (problem !== undefined) complain(problem);
+  const name = shown(nameOf(path));
+  const problem = await moveTo(path, joined(directory, nameOf(path)));
+  if (problem === undefined) tell(`${name} is in ${placeName(directory)} now.`);
+  else if (problem.code === 'EEXIST') {
+    complain({
+      ...problem,
+      message: `There is a ${name} in ${placeName(directory)} already, so it stays where it was.`,
+      advice: 'Rename or delete one of the two first.',
+    });
+  } else complain(problem);
 }
 
 export async function removeAsking(entry: Pick<Entry, 'path' | 'type' | 'size'>): Promise<void> {

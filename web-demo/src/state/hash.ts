@@ -8,6 +8,7 @@ import { batch, effect } from '@preact/signals';
 
 import type { Layer, OpenMap, Source } from '../engine/contract';
 import { layout, openMap, openSource } from './map';
+import { mayClose } from './leaving';
 import { look } from './snapshots';
 import { camera, flight, layer, selection, snapshot, type Camera } from './view';
 import { heed } from './heed';
@@ -105,7 +106,13 @@ export function followLinks(): void {
 async function follow(link: Link): Promise<void> {
   following = true;
   try {
-    if (link.source !== null && !isOpen(link.source) && !(await openSource(link.source))) return;
+    if (link.source !== null && !isOpen(link.source)) {
+      if (!(await mayClose()) || !(await openSource(link.source))) {
+        // The address goes on saying what is shown.
+        timer ??= setTimeout(write, PAUSE);
+        return;
+      }
+    }
     if (openMap.value === null) return;
     if (link.snapshot !== snapshot.value) await look(link.snapshot);
     batch(() => {

@@ -5,7 +5,7 @@ import { callback, engine } from '../engine/client';
 import { dialog } from './dialogs';
 import { CountedFeed, type Incoming } from './feed';
 import { openSource, show } from './map';
-import { runTask, tell } from './notices';
+import { complain, runTask, tell } from './notices';
 import { bytes, count, shown } from './text';
 
 /** What is coming in now, with a way to end it. */
@@ -32,6 +32,12 @@ export async function buildMap(incoming: Incoming, name: string): Promise<void> 
 }
 
 export async function bringIn(incoming: Incoming, directory: string): Promise<void> {
+  if (importing.peek() !== null) {
+    complain(
+      new Error('Other files are still on their way in. Drop these again when they are in.'),
+    );
+    return;
+  }
   const title = `Bringing in ${shown(incoming.name)}`;
   const feed = new CountedFeed(incoming);
   importing.value = { title, feed };
@@ -42,5 +48,6 @@ export async function bringIn(incoming: Incoming, directory: string): Promise<vo
   if (report === undefined) return;
   const end = feed.stopped ? ' You ended it there; what came in is kept.' : '';
   tell(`${count(report.files, 'file')}, ${bytes(report.bytes)} brought in.${end}`);
-  if (report.failed.length > 0) dialog.value = { kind: 'failures', report };
+  const failed = [...feed.missed, ...report.failed];
+  if (failed.length > 0) dialog.value = { kind: 'failures', report: { ...report, failed } };
 }

@@ -2,6 +2,7 @@
 import { changeable } from './choose';
 import { dialog } from './dialogs';
 import { openMap } from './map';
+import { toggleBrush } from './scratching';
 import { takeSnapshot } from './snapshots';
 import { focusPanel, leftTab, overlay, room } from './window';
 
@@ -37,6 +38,8 @@ export function listenToKeys(): () => void {
       document.getElementById('plane')?.focus();
     } else if ((event.key === 's' || event.key === 'S') && changeable.value) {
       void takeSnapshot();
+    } else if (event.key === 'e' || event.key === 'E') {
+      toggleBrush();
     } else if (event.key === 'Escape' && room.value === 'middle' && overlay.value !== null) {
       overlay.value = null;
     } else {

@@ -1,6 +1,6 @@
 /** Maps that the system hands to the installed page. */
-import { mayLeave } from './drafts';
-import { engineState, openMap, openSource } from './map';
+import { mayClose } from './leaving';
+import { engineState, openSource } from './map';
 import { complain } from './notices';
 
 interface LaunchQueue {
@@ -18,6 +18,6 @@ export function takeLaunch(): void {
 }
 
 async function open(handle: FileSystemFileHandle): Promise<void> {
-  if (openMap.value !== null && !(await mayLeave())) return;
+  if (!(await mayClose())) return;
   await openSource({ kind: 'file', file: await handle.getFile() });
 }

@@ -1,8 +1,8 @@
 /** Closing a map, and going on in a copy of it. */
 import { callback, engine } from '../engine/client';
-import { ask, confirm } from './dialogs';
-import { mayLeave } from './drafts';
-import { mapName } from './importing';
+import { ask, confirm, dialog } from './dialogs';
+import { drafts, mayLeave } from './drafts';
+import { importing, mapName } from './importing';
 import { closeMap, openMap, show } from './map';
 import { complain, problemOf } from './notices';
 import { shown } from './text';
@@ -10,26 +10,49 @@ import { report } from './verify';
 import { comparison } from './view';
 import { leftTab, overlay } from './window';
 
+/** Room can be made by deleting maps that are not needed. */
+const SHOW_MAPS = { action: 'Make room', run: () => (dialog.value = { kind: 'maps' }) };
+
 export async function leave(): Promise<void> {
+  if (openMap.value === null || !(await mayClose())) return;
+  forget();
+  try {
+    if (openMap.peek() !== null) await closeMap();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** Whether the open map, if any, may be closed: asks about each thing that would be lost by it. */
+export async function mayClose(): Promise<boolean> {
   const map = openMap.value;
-  if (map === null || !(await mayLeave())) return;
-  if (map.writable && !map.kept) {
+  if (map === null) return true;
+  if (importing.value !== null) {
     const yes = await confirm({
+      title: 'Stop bringing files in?',
+      text: 'Files are still on their way into this map. What is in already is kept.',
+      action: 'Stop and close',
+    });
+    if (!yes) return false;
+    importing.peek()?.feed.stop();
+  }
+  if (!(await mayLeave())) return false;
+  if (map.writable && !map.kept) {
+    return confirm({
       title: `Close ${shown(map.title)}?`,
       text: 'This map is only in memory and would be gone. Download it first to have it again.',
       action: 'Close it',
       danger: true,
     });
-    if (!yes) return;
   }
-  if (map.writable && map.kept && !(await isSaved())) return;
-  forget();
-  try {
-    await closeMap();
-  } catch (error) {
-    complain(error);
-  }
+  return !map.writable || isSaved();
 }
+
+addEventListener('beforeunload', (event) => {
+  const map = openMap.value;
+  const onlyHere = map !== null && map.writable && !map.kept;
+  if (drafts.value.size > 0 || importing.value !== null || onlyHere) event.preventDefault();
+});
 
 /** Whether everything is on the disk, or the visitor lets go of what is not. */
 async function isSaved(): Promise<boolean> {
@@ -37,13 +60,17 @@ async function isSaved(): Promise<boolean> {
     await engine.sync();
     return true;
   } catch (error) {
-    const { message, advice } = problemOf(error);
-    return confirm({
+    const { message, advice, reason } = problemOf(error);
+    const yes = await confirm({
+      ...(reason === 'no-space' && { instead: SHOW_MAPS }),
       title: 'The last changes could not be saved',
       text: `${message}${advice === undefined ? '' : ` ${advice}`} What is not saved is lost when the map is closed.`,
       action: 'Close and lose them',
       danger: true,
     });
+    // Done here, so that nobody who asked tries once more to keep them.
+    if (yes) await closeMap(true);
+    return yes;
   }
 }
 

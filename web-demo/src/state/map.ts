@@ -10,7 +10,8 @@ import type {
   Problem,
   Source,
 } from '../engine/contract';
-import { problemOf, runTask, complain } from './notices';
+import { problemOf, runTask, complain, warn } from './notices';
+import { count } from './text';
 import { flight, layer, selection, snapshot, tool } from './view';
 
 export const openMap = signal<OpenMap | null>(null);
@@ -81,7 +82,7 @@ export async function show(
   opening: (onProgress: NonNullable<Parameters<Engine['open']>[1]>) => Promise<OpenMap>,
 ): Promise<boolean> {
   openProblem.value = null;
-  let failed: Problem | null = null;
+  let failed = null as Problem | null;
   const opened = await runTask(title, 'bytes', async (onProgress) => {
     try {
       return await opening(callback(onProgress));
@@ -91,8 +92,17 @@ export async function show(
     }
   });
   if (opened === undefined) {
-    openProblem.value = failed;
+    // Where a map stays open, the start page is not there to say it.
+    if (openMap.peek() === null) openProblem.value = failed;
+    else if (failed !== null) complain(failed);
     return false;
+  }
+  if (opened.unfinished !== undefined) {
+    warn(
+      `The last import into this map was not finished: ${count(opened.unfinished.files, 'file')} of it ${opened.unfinished.files === 1 ? 'is' : 'are'} here.`,
+      'Bring the same folder in again to have the rest.',
+      () => void engine.acceptUnfinished().catch(complain),
+    );
   }
   batch(() => {
     openMap.value = opened;
@@ -115,9 +125,23 @@ export function openSource(source: Source): Promise<boolean> {
   return show(`Opening ${name}`, (onProgress) => engine.open(source, onProgress));
 }
 
-export async function closeMap(): Promise<void> {
-  openMap.value = null;
-  layout.value = null;
-  selection.value = null;
-  await engine.close();
+/** Closes the map; `force` lets go of what cannot be saved, without it the map stays open then. */
+export async function closeMap(force = false): Promise<void> {
+  const before = { map: openMap.peek(), layout: layout.peek() };
+  batch(() => {
+    openMap.value = null;
+    layout.value = null;
+    selection.value = null;
+  });
+  try {
+    await engine.close(force);
+  } catch (error) {
+    if (problemOf(error).reason === 'no-space' && !force) {
+      batch(() => {
+        openMap.value = before.map;
+        layout.value = before.layout;
+      });
+    }
+    throw error;
+  }
 }

@@ -17,6 +17,10 @@ export interface Notice {
   kind: 'done' | 'problem';
   text: string;
   advice?: string;
+  /** There was no room for it in this browser. */
+  full?: boolean;
+  /** When the visitor puts it away. */
+  accept?: () => void;
 }
 
 export const tasks = signal<readonly Task[]>([]);
@@ -38,20 +42,34 @@ export function tell(text: string): void {
 
 /** Says what went wrong, until the visitor puts it away. */
 export function complain(error: unknown): void {
-  const { message, advice } = problemOf(error);
+  const { message, advice, reason } = problemOf(error);
   notices.value = [
     // What is said again is said once, at the end.
     ...notices.value.filter(({ text }) => text !== message),
-    { id: ++lastId, kind: 'problem', text: message, ...(advice === undefined ? {} : { advice }) },
+    {
+      id: ++lastId,
+      kind: 'problem',
+      text: message,
+      full: reason === 'no-space',
+      ...(advice === undefined ? {} : { advice }),
+    },
   ];
   announce(message);
 }
 
+/** Says something that is not to be overlooked, until the visitor puts it away. */
+export function warn(text: string, advice: string, accept: () => void): void {
+  notices.value = [...notices.value, { id: ++lastId, kind: 'problem', text, advice, accept }];
+  announce(text);
+}
+
 export function dismiss(id: number): void {
+  notices.value.find((notice) => notice.id === id)?.accept?.();
   notices.value = notices.value.filter((notice) => notice.id !== id);
 }
 
 export function dismissAll(): void {
+  for (const { accept } of notices.value) accept?.();
   notices.value = [];
 }
 

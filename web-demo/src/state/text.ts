@@ -27,8 +27,13 @@ export function count(value: number, one: string, many = `${one}s`): string {
 
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
+/** Whether a time, which may come out of any map, is one that a calendar can hold. */
+function isDate(time: number): boolean {
+  return Math.abs(time) <= 8.64e15;
+}
+
 export function moment(time: number): string {
-  return Number.isFinite(time) ? dateTime.format(time) : 'unknown';
+  return isDate(time) ? dateTime.format(time) : 'unknown';
 }
 
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
@@ -41,6 +46,7 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 
 export function ago(time: number): string {
+  if (!isDate(time)) return 'at an unknown time';
   const seconds = (time - Date.now()) / 1000;
   for (const [unit, length] of STEPS) {
     if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);

@@ -18,10 +18,11 @@ import { init, version } from './engine-types';
 import * as files from './files';
 import { createMap, openSource, type Opened } from './open';
 import { Turns } from './pace';
-import { explain, explainFully, nothingOpen, problem } from './problems';
+import { explainFully, nothingOpen, problem } from './problems';
 import type { Session } from './session';
 import * as snapshots from './snapshots';
 import { Keeper } from './storage/keeper';
+import { forgetImport } from './unfinished';
 
 /** Makes every failure a problem in words. */
 function guarded<A extends unknown[], R>(
@@ -70,7 +71,7 @@ class WorkerEngine implements Engine {
   }
 
   get #now(): Opened {
-    if (this.#open === undefined) throw nothingOpen();
+    if (this.#open === undefined || this.#open.session.closed) throw nothingOpen();
     return this.#open;
   }
 
@@ -125,7 +126,8 @@ class WorkerEngine implements Engine {
     const keeper = await this.#files;
     await this.#turns.take(async () => {
       const open = this.#open?.session.backing;
-      if (open?.kind === 'stored' && open.address === name) await this.#close();
+      // What is going to be deleted need not be saved before.
+      if (open?.kind === 'stored' && open.address === name) await this.#close(true);
       await keeper.delete(name);
     });
   }
@@ -143,6 +145,7 @@ class WorkerEngine implements Engine {
         await open.sync();
         return open.describe();
       }
+      await open?.sync();
       const opened = await openSource(source, await this.#files, this.#tell, onProgress);
       return this.#replaceBy(opened);
     });
@@ -151,7 +154,10 @@ class WorkerEngine implements Engine {
   create(name: string, expectedBytes = 0): Promise<OpenMap> {
     return this.#turns.take(async () => {
       await this.start();
-      return this.#replaceBy(await createMap(name, expectedBytes, await this.#files, this.#tell));
+      await this.#open?.session.sync();
+      const keeper = await this.#files;
+      const opened = await createMap(name, expectedBytes, keeper, this.#tell);
+      return this.#replaceBy(opened, keeper);
     });
   }
 
@@ -161,30 +167,43 @@ class WorkerEngine implements Engine {
       const { copyMap } = await import('./save');
       const backing = await copyMap(this.#session, keeper, name, onProgress);
       const source: Source = { kind: 'stored', name: backing.address };
-      return this.#replaceBy(await openSource(source, keeper, this.#tell, undefined, backing));
+      const opened = await openSource(source, keeper, this.#tell, undefined, backing);
+      return this.#replaceBy(opened, keeper);
     });
   }
 
-  close(): Promise<void> {
-    return this.#turns.take(() => this.#close());
+  close(force?: boolean): Promise<void> {
+    return this.#turns.take(() => this.#close(force));
   }
 
-  async #replaceBy(opened: Opened): Promise<OpenMap> {
+  /** @param maker who keeps it, where it was made just now: unless it is opened, it was never there */
+  async #replaceBy(opened: Opened, maker?: Keeper): Promise<OpenMap> {
     try {
       await this.#close();
     } catch (error) {
-      // The other map is open all the same; the next time this one is opened, its log recovers it.
-      this.#tell({ type: 'failed', problem: explain(error).plain() });
+      const { backing } = opened.session;
+      await opened.session.close(true).catch(() => undefined);
+      if (backing.kept) await maker?.delete(backing.address).catch(() => undefined);
+      throw error;
     }
     this.#open = opened;
     opened.begin();
     return opened.session.describe();
   }
 
-  async #close(): Promise<void> {
+  /** Closes the open map, which stays open where that would lose something. */
+  async #close(force?: boolean): Promise<void> {
     const open = this.#open;
-    this.#open = undefined;
-    await open?.session.close();
+    try {
+      await open?.session.close(force);
+    } finally {
+      if (open?.session.closed === true) this.#open = undefined;
+    }
+  }
+
+  async acceptUnfinished() {
+    await this.#session.changing('places', forgetImport);
+    await this.#session.sync();
   }
 
   // ---- the map as a whole
@@ -282,7 +301,7 @@ class WorkerEngine implements Engine {
 
   async remove(path: string) {
     const { session } = this.#changeable;
-    await files.remove(session, path);
+    await session.inBulk(() => files.remove(session, path));
     await session.sync();
   }
 
@@ -298,11 +317,13 @@ class WorkerEngine implements Engine {
   }
 
   async place(path: string, distance: number) {
-    await this.#changeable.plane.place(path, distance);
+    const { session, plane } = this.#changeable;
+    await session.inBulk(() => plane.place(path, distance));
   }
 
   async unplace(path: string) {
-    await this.#changeable.plane.place(path, undefined);
+    const { session, plane } = this.#changeable;
+    await session.inBulk(() => plane.place(path, undefined));
   }
 
   // ---- snapshots

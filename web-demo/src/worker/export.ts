@@ -73,6 +73,14 @@ async function archive(
   }
 }
 
+/** The last moment an archive can name, in 2107. */
+const LAST_TIME = Date.UTC(2107, 11, 31);
+
+/** A time as an archive can have it; a map may hold any. */
+function archiveTime(time: number): Date {
+  return new Date(Math.max(0, Math.min(time, LAST_TIME)) || 0);
+}
+
 /** What the archive is made of, in its order. */
 async function* members(session: Session, view: View, root: number, reporter: Reporter) {
   let done = 0;
@@ -86,7 +94,7 @@ async function* members(session: Session, view: View, root: number, reporter: Re
   for await (const { ino, type, path } of walk(session, view, root)) {
     const { size, modified, mode } = await session.reading(({ gate }) => gate.stat(ino), view);
     // Bytes, so that names that are no UTF-8 stay what they are.
-    const common = { lastModified: new Date(modified), mode };
+    const common = { lastModified: archiveTime(modified), mode };
     if (type === TYPE.directory) yield { name: encodeName(`${path}/`), ...common };
     else if (type === TYPE.file) {
       yield { name: encodeName(path), ...common, input: contents(ino, size, path) };

@@ -247,6 +247,20 @@ export async function search(session: Session, text: string, limit: number): Pro
 
 // ---- changing
 
+/** Most links on the way to a file. */
+const LINKS = 40;
+
+/** Where a file lies, or is to lie: links at the end of the path are followed. */
+function targetOf(gate: Gate, path: string): { parent: number; name: Uint8Array } {
+  let target = gate.parentOf(path);
+  for (let count = 0; count < LINKS; count += 1) {
+    const ino = gate.lookup(target.parent, target.name);
+    if (ino === 0 || gate.stat(ino).mode >> 12 !== TYPE.symlink) return target;
+    target = gate.parentOf(gate.readlink(ino), target.parent);
+  }
+  throw problem('ELOOP', 'loop', 'The link leads to itself.');
+}
+
 /** Refuses names that no entry can have, before the engine meets them. */
 function checkName(path: string): void {
   const name = baseName(path);
@@ -259,7 +273,7 @@ export async function write(session: Session, given: string, bytes: Uint8Array):
   const path = tidyPath(given);
   checkName(path);
   await session.changing('files', ({ gate }) => {
-    const { parent, name } = gate.parentOf(path);
+    const { parent, name } = targetOf(gate, path);
     const made = begin(gate, parent, name);
     try {
       for (let at = 0; at < bytes.length; at += PIECE) {
@@ -302,7 +316,9 @@ export async function rename(session: Session, from: string, to: string): Promis
 /** Removes a file, or a directory with everything below. */
 export async function remove(session: Session, given: string): Promise<void> {
   const path = tidyPath(given);
-  const top = await session.reading(({ gate }) => gate.stat(gate.resolve(path)), session.head);
+  // Inode numbers are of this state of the map, and of no other.
+  const { head } = session;
+  const top = await session.reading(({ gate }) => gate.stat(gate.resolve(path)), head);
   if (path === '/') {
     throw problem(
       'EBUSY',
@@ -311,28 +327,42 @@ export async function remove(session: Session, given: string): Promise<void> {
       'Delete the map.',
     );
   }
-  if (typeOf(top.mode) === TYPE.directory) await removeBelow(session, top.ino);
-  await session.changing('files', ({ gate, raw }) => {
-    const { parent, name } = gate.parentOf(path);
-    if (typeOf(top.mode) === TYPE.directory) raw.rmdir(parent, gate.put(name));
-    else raw.unlink(parent, gate.put(name));
-  });
+  const isDirectory = typeOf(top.mode) === TYPE.directory;
+  if (isDirectory) await removeBelow(session, head, top.ino);
+  await session.changing(
+    'files',
+    ({ gate, raw }) => {
+      const { parent, name } = gate.parentOf(path);
+      if (isDirectory) raw.rmdir(parent, gate.put(name));
+      else raw.unlink(parent, gate.put(name));
+    },
+    head,
+  );
 }
 
 /** Empties a directory, deepest first. */
-async function removeBelow(session: Session, root: number): Promise<void> {
+async function removeBelow(session: Session, head: View, root: number): Promise<void> {
   const pace = new Pace();
+  // In a damaged map directories may hold each other.
+  const met = new Set([root]);
   const stack: { ino: number; parent: number; name: string; entered: boolean }[] = [];
   const enter = async (ino: number): Promise<void> => {
-    const entries = await session.reading(({ gate }) => gate.entries(ino), session.head);
+    const entries = await session.reading(({ gate }) => gate.entries(ino), head);
     for (const { ino: child, type, name } of entries) {
-      if (type === TYPE.directory) stack.push({ ino: child, parent: ino, name, entered: false });
-      else {
-        await session.changing('files', ({ gate, raw }) => {
-          raw.unlink(ino, gate.put(name));
-        });
-        await pace.step();
+      if (type === TYPE.directory) {
+        if (met.has(child)) throw circular();
+        met.add(child);
+        stack.push({ ino: child, parent: ino, name, entered: false });
+        continue;
       }
+      await session.changing(
+        'files',
+        ({ gate, raw }) => {
+          raw.unlink(ino, gate.put(name));
+        },
+        head,
+      );
+      await pace.step();
     }
   };
   await enter(root);
@@ -344,11 +374,24 @@ async function removeBelow(session: Session, root: number): Promise<void> {
     }
     const { parent, name } = next;
     stack.pop();
-    await session.changing('files', ({ gate, raw }) => {
-      raw.rmdir(parent, gate.put(name));
-    });
+    await session.changing(
+      'files',
+      ({ gate, raw }) => {
+        raw.rmdir(parent, gate.put(name));
+      },
+      head,
+    );
     await pace.step();
   }
+}
+
+function circular(): Error {
+  return problem(
+    'EIO',
+    'corrupt',
+    'A folder of this map holds itself.',
+    'Verify the map to see all that is damaged; everything else stays readable.',
+  );
 }
 
 /** One thing met on a walk. */
@@ -357,20 +400,26 @@ export interface Walked extends NamedInode {
   path: string;
 }
 
-/** Everything below a directory, parents before children. */
+/** Everything below a directory, parents before children; a directory that is met again is told once. */
 export async function* walk(
   session: Session,
   view: View,
   root: number,
 ): AsyncGenerator<Walked, void> {
+  const met = new Set([root]);
   const stack = [{ ino: root, path: '' }];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const { ino, path } = next;
     const entries = await session.reading(({ gate }) => gate.entries(ino), view);
     for (const entry of entries) {
       const below = path === '' ? entry.name : `${path}/${entry.name}`;
+      const isDirectory = entry.type === TYPE.directory;
+      // In a damaged map directories may hold each other, which would go on for ever.
+      if (isDirectory && met.has(entry.ino)) continue;
       yield { ...entry, path: below };
-      if (entry.type === TYPE.directory) stack.push({ ino: entry.ino, path: below });
+      if (!isDirectory) continue;
+      met.add(entry.ino);
+      stack.push({ ino: entry.ino, path: below });
     }
   }
 }

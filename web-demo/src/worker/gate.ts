@@ -84,9 +84,9 @@ export class Gate {
     return this.raw.resolve(this.put(path), this.root, false);
   }
 
-  /** The directory that `path` lies in, and its last name. */
-  parentOf(path: string): { parent: number; name: Uint8Array } {
-    const parent = this.raw.resolveParent(this.put(path), this.root);
+  /** The directory that `path` lies in, and its last name; a relative one is taken from `base`. */
+  parentOf(path: string, base = this.root): { parent: number; name: Uint8Array } {
+    const parent = this.raw.resolveParent(this.put(path), base);
     return { parent, name: this.bytes.slice(0, this.raw.lastNameLength) };
   }
 

@@ -14,6 +14,8 @@ import { explain } from './problems';
 import { Reporter } from './progress';
 import { begin, commit, withdraw, type Replacement } from './replace';
 import type { Session } from './session';
+import { forgetImport, markImport } from './unfinished';
+import type { View } from './view';
 
 /** Files whose first piece is read ahead, and their bytes. */
 const AHEAD_FILES = 256;
@@ -41,7 +43,10 @@ export async function importFiles(
   const reporter = new Reporter(onProgress);
   const pace = new Pace();
   const arriving = new Arriving(feed);
-  const folders = new Folders(session, tidyPath(directory));
+  // Inode numbers are of this state of the map, and of no other.
+  const { head } = session;
+  const folders = new Folders(session, head, tidyPath(directory));
+  await session.changing('files', markImport, head);
   for (let next = await arriving.next(); next !== undefined; next = await arriving.next()) {
     const { path, file, first } = next;
     try {
@@ -53,7 +58,7 @@ export async function importFiles(
       } else {
         const parent = await folders.make(parts);
         reporter.tell(report.bytes, arriving.total, path);
-        await store(session, parent, name, file, await first, (bytes) => {
+        await store(session, head, parent, name, file, await first, (bytes) => {
           report.bytes += bytes;
           reporter.tell(report.bytes, arriving.total, path);
         });
@@ -68,6 +73,8 @@ export async function importFiles(
     await pace.step();
   }
   report.directories = folders.made;
+  // Another import may still go on, and ends it.
+  if (session.bulk <= 1) await session.changing('files', forgetImport, head);
   await session.sync();
   reporter.end(report.bytes, report.bytes);
   return report;
@@ -164,12 +171,14 @@ function firstPieces(files: File[]): Promise<Uint8Array>[] {
 /** Directories by path, made when they are missing. */
 class Folders {
   readonly #session: Session;
+  readonly #head: View;
   readonly #root: string;
   readonly #known = new Map<string, number>();
   made = 0;
 
-  constructor(session: Session, root: string) {
+  constructor(session: Session, head: View, root: string) {
     this.#session = session;
+    this.#head = head;
     this.#root = root;
   }
 
@@ -178,11 +187,12 @@ class Folders {
     const key = parts.join('/');
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    const ino = await this.#session.changing('files', ({ gate }) => {
+    const enter = ({ gate }: View): number => {
       let at = this.#root === '/' ? gate.root : gate.resolve(this.#root);
       for (const part of parts) at = this.#enter(gate, at, part);
       return at;
-    });
+    };
+    const ino = await this.#session.changing('files', enter, this.#head);
     this.#known.set(key, ino);
     return ino;
   }
@@ -202,6 +212,7 @@ class Folders {
 /** Streams one file in; `wrote` is told of each piece. */
 async function store(
   session: Session,
+  head: View,
   parent: number,
   name: string,
   file: File,
@@ -210,7 +221,9 @@ async function store(
 ): Promise<void> {
   const encoded = encodeName(name);
   const whole = first.length >= file.size;
-  const made = await session.changing('files', ({ gate }) => {
+  const changing = <T>(action: (gate: Gate) => T): Promise<T> =>
+    session.changing('files', ({ gate }) => action(gate), head);
+  const made = await changing((gate) => {
     const begun = begin(gate, parent, encoded);
     try {
       gate.write(begun.ino, 0, first);
@@ -230,24 +243,20 @@ async function store(
       if (bytes.length === 0) break;
       const next = at + bytes.length;
       ahead = piece(file, next);
-      await session.changing('files', ({ gate }) => {
+      await changing((gate) => {
         gate.write(made.ino, at, bytes);
       });
       wrote(bytes.length);
       at = next;
     }
-    await session.changing('files', ({ gate }) => {
+    await changing((gate) => {
       finish(gate, made, file);
     });
   } catch (error) {
     // The first failure is what is told.
-    if (!session.closed) {
-      await session
-        .changing('files', ({ gate }) => {
-          withdraw(gate, made);
-        })
-        .catch(() => undefined);
-    }
+    await changing((gate) => {
+      withdraw(gate, made);
+    }).catch(() => undefined);
     throw error;
   }
 }

@@ -195,10 +195,14 @@ export class PlaneKeeper {
       head,
     );
     const move = (ino: number, isFile: boolean): Promise<void> =>
-      session.changing('places', ({ raw }) => {
-        raw.setImportance(ino, importance);
-        if (isFile) raw.relocate(ino);
-      });
+      session.changing(
+        'places',
+        ({ raw }) => {
+          raw.setImportance(ino, importance);
+          if (isFile) raw.relocate(ino);
+        },
+        head,
+      );
     const type = top.mode >> 12;
     if (path !== '/') await move(top.ino, type === TYPE.file);
     if (type !== TYPE.directory) return;

@@ -1,55 +1,98 @@
 /**
- * New contents for a name: written beside what is there, which stays until they are whole. So a
- * write that fails, or a map that is closed in the middle, takes nothing away.
+ * New contents for a name. They have no name until they are whole, and then take it in one step: so
+ * a write that fails, a map that is closed or a tab that ends in the middle takes nothing away and
+ * leaves nothing behind, since the engine removes what has no name when it opens the map.
  */
-import { TYPE, type Gate } from './gate';
+import { TYPE, type Gate, type Stat } from './gate';
 import { encodeName } from './names';
+import { problem } from './problems';
 
-const O_CREAT_TRUNC_WRONLY_NOFOLLOW = 0o401101;
-const MODE = 1;
+const O_CREAT_EXCL_WRONLY_NOFOLLOW = 0o400301;
+const MODE_AND_OWNER = 7;
 
 export interface Replacement {
   readonly ino: number;
   readonly parent: number;
   readonly name: Uint8Array;
-  /** The name it has until it is whole. */
-  readonly passing: Uint8Array;
 }
 
+/** What has a name now. @throws EISDIR */
+function there(gate: Gate, parent: number, name: Uint8Array): Stat | undefined {
+  const ino = gate.lookup(parent, name);
+  if (ino === 0) return undefined;
+  const stat = gate.stat(ino);
+  if (stat.mode >> 12 === TYPE.directory) {
+    throw problem('EISDIR', 'is-a-directory', 'A folder of that name is there already.');
+  }
+  return stat;
+}
+
+/** A name nobody else has, for the time between two calls of the engine. */
+function passingName(): Uint8Array {
+  return encodeName(`.replacing-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`);
+}
+
+/** An open file without a name. */
 export function begin(gate: Gate, parent: number, name: Uint8Array): Replacement {
   const { raw } = gate;
-  const there = gate.lookup(parent, name);
-  const old = there === 0 ? undefined : gate.stat(there);
-  const passing =
-    old === undefined
-      ? name
-      : encodeName(`.replacing-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`);
-  // A directory stays in the way: opening it for writing says so.
-  const chosen = old !== undefined && old.mode >> 12 === TYPE.directory ? name : passing;
-  const flags = O_CREAT_TRUNC_WRONLY_NOFOLLOW;
-  const ino = raw.openFile(gate.put(chosen), parent, flags, 0o644, 0, 0);
-  if (old !== undefined && old.mode >> 12 === TYPE.file) {
-    raw.setattr(ino, MODE, old.mode & 0o7777, old.uid, old.gid, 0, 0, 0, 0);
+  const old = there(gate, parent, name);
+  // Where the name is free it is made under it: the rules place a file by its name.
+  const made = old === undefined ? name : passingName();
+  const flags = O_CREAT_EXCL_WRONLY_NOFOLLOW;
+  const ino = raw.openFile(gate.put(made), parent, flags, 0o644, 0, 0);
+  try {
+    raw.unlink(parent, gate.put(made));
+    if (old !== undefined && old.mode >> 12 === TYPE.file) {
+      raw.setattr(ino, MODE_AND_OWNER, old.mode & 0o7777, old.uid, old.gid, 0, 0, 0, 0);
+      raw.setImportance(ino, old.importance);
+      copyAttributes(gate, old.ino, ino);
+    }
+  } catch (error) {
+    withdraw(gate, { ino, parent, name });
+    throw error;
   }
-  return { ino, parent, name, passing: chosen };
+  return { ino, parent, name };
 }
 
-/** Puts it in the place of what was there. */
-export function commit(gate: Gate, { ino, parent, name, passing }: Replacement): void {
+/** Gives it its name, in the place of what may have it. */
+export function commit(gate: Gate, { ino, parent, name }: Replacement): void {
   const { raw } = gate;
-  if (passing !== name) {
-    const length = gate.put(passing);
-    raw.rename(parent, length, parent, gate.put(name, length), 0);
+  if (there(gate, parent, name) === undefined) {
+    raw.link(ino, parent, gate.put(name));
+  } else {
+    const passing = passingName();
+    raw.link(ino, parent, gate.put(passing));
+    try {
+      const length = gate.put(passing);
+      raw.rename(parent, length, parent, gate.put(name, length), 0);
+    } catch (error) {
+      raw.unlink(parent, gate.put(passing));
+      throw error;
+    }
   }
   raw.release(ino);
 }
 
-/** Takes it away again; what was there is untouched. */
-export function withdraw(gate: Gate, { ino, parent, passing }: Replacement): void {
+/** Lets go of it; what was there is untouched. */
+export function withdraw(gate: Gate, { ino }: Replacement): void {
   try {
-    gate.raw.unlink(parent, gate.put(passing));
     gate.raw.release(ino);
   } catch {
     // What made it necessary is what is told.
+  }
+}
+
+/** The extended attributes of one file for another. */
+function copyAttributes(gate: Gate, from: number, to: number): void {
+  const { raw } = gate;
+  const length = raw.listxattr(from);
+  const list = gate.bytes.slice(0, length);
+  for (let at = 0; at < length;) {
+    const end = list.indexOf(0, at);
+    const name = list.subarray(at, end);
+    at = end + 1;
+    const value = gate.bytes.slice(0, raw.getxattr(from, gate.put(name)));
+    const size = gate.put(name);
+    raw.setxattr(to, size, gate.put(value, size), 0);
   }
 }

@@ -77,9 +77,13 @@ async function writeForm(
   await session.alone(async () => {
     const now = await session.reading(({ raw }) => raw.info().form, head);
     if (now === form) {
-      // Parity and checksums too: the engine goes on with the map afterwards.
-      if (backing.writable) head.raw.close();
-      await copyBytes(backing, target, reporter, () => !session.closed);
+      // Parity and checksums too: the engine goes on with the map afterwards, though without the
+      // files that have no name yet.
+      if (backing.writable) {
+        session.checkIdle();
+        head.raw.close();
+      }
+      await copyBytes(backing, target, reporter, () => !session.ending);
     } else if (form === 'packed') {
       if (backing.remote === undefined) pack(head.raw, target, reporter);
       else {

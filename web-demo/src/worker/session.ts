@@ -9,14 +9,17 @@
 import type { EngineEvent, OpenMap } from '../engine/contract';
 import { EngineMap, type MapOptions } from './engine-types';
 import { throttled, Turns } from './pace';
-import { aborted, explainFully, problem } from './problems';
+import { aborted, explain, explainFully, problem } from './problems';
 import type { Backing, Remote } from './storage/backing';
+import { unfinishedImport } from './unfinished';
 import { View } from './view';
 
 /** What follows a change after this long becomes durable together with it … */
 const SYNC_DELAY = 500;
 /** … but nothing waits longer than this. */
 const SYNC_LIMIT = 5000;
+/** What could not be made durable is tried again after this long. */
+const SYNC_RETRY = 5000;
 /** After this long without a change everything is written home. */
 const IDLE = 8000;
 /** How often the page hears of changes. */
@@ -40,11 +43,16 @@ export class Session {
   #shown: View;
   /** Views of snapshots, the one used last at the end. */
   readonly #views = new Map<string, View>();
+  /** Those on their way. */
+  readonly #opening = new Map<string, Promise<View>>();
   readonly #turns = new Turns();
   #closed = false;
+  #closing = false;
   /** Work under way that changes much. */
   #bulk = 0;
   #dirtySince: number | undefined;
+  /** The page knows that saving by itself fails. */
+  #failing = false;
   #syncTimer: ReturnType<typeof setTimeout> | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
   /** Hears of every change of the plane; the plane's keeper sets it. */
@@ -91,14 +99,21 @@ export class Session {
     return this.#closed;
   }
 
+  /** It is closed, or about to be: long work that changes nothing ends. */
+  get ending(): boolean {
+    return this.#closed || this.#closing;
+  }
+
   describe(): OpenMap {
     const { kind, address, title, writable, kept } = this.backing;
+    const unfinished = writable ? unfinishedImport(this.#head) : undefined;
     return {
       title,
       from: { kind, address },
       writable,
       kept,
       recovered: this.recovered,
+      ...(unfinished && { unfinished }),
       info: this.#head.raw.info(),
       layout: this.#shown.plane.layout(),
     };
@@ -130,10 +145,13 @@ export class Session {
 
   // ---- changing
 
-  /** Runs something that changes the present; afterwards it becomes durable by itself. */
-  changing<T>(touched: Touched, action: (head: View) => T): Promise<T> {
+  /**
+   * Runs something that changes the present; afterwards it becomes durable by itself.
+   * @param on the present that was looked at before: inode numbers of one mean nothing in another
+   */
+  changing<T>(touched: Touched, action: (head: View) => T, on?: View): Promise<T> {
     return this.#turns.take(() => {
-      this.check(this.#head);
+      this.check(on ?? this.#head);
       this.checkWritable();
       try {
         return action(this.#head);
@@ -146,10 +164,15 @@ export class Session {
     });
   }
 
+  /** How much work that makes many changes is under way. */
+  get bulk(): number {
+    return this.#bulk;
+  }
+
   /** @throws 'busy' while work is under way that relies on the present as it is */
   checkIdle(): void {
     if (this.#bulk === 0) return;
-    throw problem('EBUSY', 'busy', 'Files are still on their way in.', 'Try again after that.');
+    throw problem('EBUSY', 'busy', 'Files are being changed just now.', 'Try again after that.');
   }
 
   /** Runs work that makes many changes. */
@@ -209,27 +232,40 @@ export class Session {
   }
 
   readonly #syncLater = (): void => {
-    this.sync().catch(async (error: unknown) => {
-      const failed = await explainFully(error);
-      if (failed.code !== 'ABORTED') this.tell({ type: 'failed', problem: failed.plain() });
-    });
+    this.sync().then(
+      () => {
+        this.#failing = false;
+      },
+      async (error: unknown) => {
+        const failed = await explainFully(error);
+        if (failed.code === 'ABORTED' || this.#closed) return;
+        if (!this.#failing) this.tell({ type: 'failed', problem: failed.plain() });
+        this.#failing = true;
+      },
+    );
   };
 
   /** Makes everything so far durable. */
   sync(): Promise<void> {
     return this.#turns.take(() => {
-      if (this.#closed || !this.backing.writable || !this.backing.kept) return;
-      clearTimeout(this.#syncTimer);
-      this.#dirtySince = undefined;
-      try {
-        this.#head.raw.sync();
-      } catch (error) {
-        this.#mend(error);
-        throw error;
-      }
-      clearTimeout(this.#idleTimer);
-      this.#idleTimer = setTimeout(() => void this.writeHome().catch(() => undefined), IDLE);
+      this.#sync();
     });
+  }
+
+  #sync(): void {
+    if (this.#closed || !this.backing.writable || !this.backing.kept) return;
+    clearTimeout(this.#syncTimer);
+    try {
+      this.#head.raw.sync();
+    } catch (error) {
+      // Room may be made meanwhile.
+      this.#syncTimer = setTimeout(this.#syncLater, SYNC_RETRY);
+      this.#mend(error);
+      throw error;
+    }
+    this.#dirtySince = undefined;
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => void this.writeHome().catch(() => undefined), IDLE);
   }
 
   /** Writes everything home: the file alone is then the map, and heat is in its table. */
@@ -254,14 +290,26 @@ export class Session {
     const fatal = error instanceof WebAssembly.RuntimeError;
     if ((reason !== 'poisoned' && !fatal) || !this.backing.kept) return;
     this.#freeViews();
+    this.#head.abandon();
     try {
-      this.#head.plane.free();
-      this.#head.raw.abandon();
-    } catch {
-      // An engine that stopped cannot even be let go of; its memory is lost until the page closes.
+      const raw = EngineMap.openOn(this.backing.storage, this.backing.log, {});
+      this.#head = new View(raw, null);
+    } catch (again) {
+      // Nothing can be done with it here: another visit opens it from its files.
+      this.#closed = true;
+      this.#stopTimers();
+      this.onViews();
+      void this.backing.release(false).catch(() => undefined);
+      const failed = explain(again).plain();
+      this.tell({
+        type: 'failed',
+        problem: {
+          ...failed,
+          advice: 'What was saved is safe. Reload the page and open it again.',
+        },
+      });
+      return;
     }
-    const raw = EngineMap.openOn(this.backing.storage, this.backing.log, {});
-    this.#head = new View(raw, null);
     this.#shown = this.#head;
     this.#dirtySince = undefined;
     this.onViews();
@@ -280,8 +328,29 @@ export class Session {
       this.#views.set(name, known);
       return known;
     }
-    const raw = await this.reading(({ raw: head }) => head.snapshotOpen(name), this.#head);
-    const view = await this.reading(() => new View(raw, name), this.#head);
+    const opening = this.#opening.get(name) ?? this.#open(name);
+    this.#opening.set(name, opening);
+    try {
+      return await opening;
+    } finally {
+      this.#opening.delete(name);
+    }
+  }
+
+  async #open(name: string): Promise<View> {
+    const head = this.#head;
+    const raw = await this.reading((view) => view.raw.snapshotOpen(name), head);
+    let view: View;
+    try {
+      view = await this.reading(() => new View(raw, name), head);
+    } catch (error) {
+      raw.free();
+      throw error;
+    }
+    if (this.#closed || head !== this.#head) {
+      view.free();
+      throw aborted();
+    }
     this.#views.set(name, view);
     for (const [old, other] of this.#views) {
       if (this.#views.size <= KEPT_VIEWS) break;
@@ -321,25 +390,48 @@ export class Session {
 
   // ---- the end
 
-  /** Writes everything and lets go of the map. Work that is under way ends with 'ABORTED'. */
-  close(): Promise<void> {
-    return this.#turns.take(async () => {
-      if (this.#closed) return;
-      this.#closed = true;
-      clearTimeout(this.#syncTimer);
-      clearTimeout(this.#idleTimer);
-      this.onViews();
-      this.#freeViews();
-      let clean = false;
-      try {
-        // Nobody sees the picture of a map in memory once it is closed.
-        if (this.backing.kept) this.#head.raw.close();
-        clean = true;
-      } finally {
-        this.#head.free();
-        await this.backing.release(clean);
-      }
-    });
+  /**
+   * Writes everything and lets go of the map. Work that is under way ends with 'ABORTED'.
+   *
+   * What cannot be made durable is not let go of: this fails then, and the map stays open, unless
+   * `force` says that it may be lost.
+   */
+  async close(force = false): Promise<void> {
+    this.#closing = true;
+    try {
+      await this.#turns.take(() => this.#close(force));
+    } finally {
+      this.#closing = false;
+    }
+  }
+
+  async #close(force: boolean): Promise<void> {
+    if (this.#closed) return;
+    try {
+      this.#sync();
+    } catch (error) {
+      if (!force) throw error;
+    }
+    this.#closed = true;
+    this.#stopTimers();
+    this.onViews();
+    this.#freeViews();
+    let clean = false;
+    try {
+      // Nobody sees the picture of a map in memory once it is closed.
+      if (this.backing.kept) this.#head.raw.close();
+      clean = true;
+    } catch {
+      // All of it is in the log, from where the next visit takes it.
+    } finally {
+      this.#head.free();
+      await this.backing.release(clean);
+    }
+  }
+
+  #stopTimers(): void {
+    clearTimeout(this.#syncTimer);
+    clearTimeout(this.#idleTimer);
   }
 }
 

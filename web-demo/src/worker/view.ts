@@ -21,6 +21,18 @@ export class View {
     return this.#closed;
   }
 
+  /** Lets go of an engine that has failed, without writing anything more. */
+  abandon(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.plane.free();
+      this.raw.abandon();
+    } catch {
+      // One that stopped cannot even be let go of; its memory is lost until the page closes.
+    }
+  }
+
   /** Lets go of the engine's objects. */
   free(): void {
     if (this.#closed) return;

@@ -26,12 +26,19 @@ function Picture({ found }: { found: Details }) {
   const [broken, setBroken] = useState(false);
   useEffect(() => {
     if (bytes === null) return undefined;
-    const made = URL.createObjectURL(
-      new Blob([bytes], { type: imageType(found.name) ?? 'application/octet-stream' }),
-    );
-    setAddress(made);
+    const type = imageType(found.name) ?? 'application/octet-stream';
+    const blob = new Blob([bytes], { type });
     setBroken(false);
     setSides(null);
+    if (type.startsWith('image/svg')) {
+      // Opened in a tab of its own it is a document with scripts: a data URL gives it no origin.
+      const reader = new FileReader();
+      reader.onload = () => setAddress(reader.result as string);
+      reader.readAsDataURL(blob);
+      return () => reader.abort();
+    }
+    const made = URL.createObjectURL(blob);
+    setAddress(made);
     return () => URL.revokeObjectURL(made);
   }, [bytes, found.name]);
   if (problem !== null) return <ProblemBox problem={problem} />;

@@ -57,6 +57,15 @@ export function answerProblem(url: string, status: number): EngineProblem {
   );
 }
 
+export function otherRange(url: string): EngineProblem {
+  return problem(
+    'EIO',
+    'server-error',
+    `${host(url)}, or what lies between it and this browser, sends other parts of the file than it is asked for.`,
+    'Try again in a while, or download the picture and open it as a file.',
+  );
+}
+
 export function noRanges(url: string, why: 'ranges' | 'encoding'): EngineProblem {
   const message =
     why === 'ranges'

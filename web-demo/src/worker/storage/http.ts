@@ -16,7 +16,7 @@ import { aborted, throughEngine } from '../problems';
 import type { Remote } from './backing';
 import { blocksOf, missingRuns, type Range } from './blocks';
 import { CachedStorage } from './cached';
-import { answerProblem, changed, unreachable } from './http-problems';
+import { answerProblem, changed, otherRange, unreachable } from './http-problems';
 
 const BUDGET = 64 << 20;
 /** Requests at a time; browsers open six connections to a server that speaks HTTP/1. */
@@ -39,6 +39,12 @@ export function versionOf(header: (name: string) => string | null): Version {
 export function wholeLength(contentRange: string | null): number | undefined {
   const length = /\/(\d+)\s*$/.exec(contentRange ?? '')?.[1];
   return length === undefined ? undefined : Number(length);
+}
+
+/** Whether an answer is the range that was asked for; where other origins do not see it, it is believed. */
+function isRange(contentRange: string | null, from: number, to: number): boolean {
+  const [, first, last] = /^\s*bytes\s+(\d+)-(\d+)\//i.exec(contentRange ?? '') ?? [];
+  return first === undefined || (Number(first) === from && Number(last) === to - 1);
 }
 
 /** What a read throws while missing ranges are collected. */
@@ -151,7 +157,7 @@ export class HttpStorage extends CachedStorage implements Remote {
         cache: 'no-store',
         signal: this.#abort.signal,
       });
-      this.#check(response.status, (name) => response.headers.get(name));
+      this.#check(response.status, (name) => response.headers.get(name), from, to);
       bytes = new Uint8Array(await response.arrayBuffer());
     } catch (error) {
       if (this.#abort.signal.aborted) throw aborted();
@@ -168,7 +174,7 @@ export class HttpStorage extends CachedStorage implements Remote {
     request.setRequestHeader('Range', `bytes=${from}-${to - 1}`);
     try {
       request.send();
-      this.#check(request.status, (name) => exposed(request, name));
+      this.#check(request.status, (name) => exposed(request, name), from, to);
       const bytes = this.#whole(new Uint8Array(request.response as ArrayBuffer), to - from);
       this.fetched += bytes.length;
       this.requests += 1;
@@ -184,12 +190,13 @@ export class HttpStorage extends CachedStorage implements Remote {
   }
 
   /** Throws unless an answer is a range of the file that was opened. */
-  #check(status: number, header: (name: string) => string | null): void {
+  #check(status: number, header: (name: string) => string | null, from: number, to: number): void {
     // 200: the whole file instead of a range, and 416: no such range. Both mean another file.
     if (status === 200 || status === 416) throw changed(this.url);
     if (status !== 206) throw answerProblem(this.url, status);
     const now = versionOf(header);
-    const length = wholeLength(header('Content-Range'));
+    const range = header('Content-Range');
+    const length = wholeLength(range);
     const before = this.#version;
     if (
       (before.tag !== '' && now.tag !== '' && before.tag !== now.tag) ||
@@ -197,6 +204,9 @@ export class HttpStorage extends CachedStorage implements Remote {
       (length !== undefined && length !== this.size)
     ) {
       throw changed(this.url);
+    }
+    if ((header('Content-Encoding') ?? 'identity') !== 'identity' || !isRange(range, from, to)) {
+      throw otherRange(this.url);
     }
   }
 

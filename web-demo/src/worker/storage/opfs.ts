@@ -117,7 +117,10 @@ function tidyName(name: string): string {
     .replace(/[\u0000-\u001f\u007f/\\:*?"<>|]+/g, ' ')
     .replace(/\s+/g, ' ')
     .replace(/^[. ]+|[. ]+$/g, '')
-    .slice(0, 80);
+    .slice(0, 80)
+    // Cut within a character, half of it is left.
+    .replace(/\p{Surrogate}$/u, '')
+    .trimEnd();
   return tidy === '' ? 'map' : tidy;
 }
 
@@ -172,9 +175,12 @@ export class Opfs {
 
   /** Removes what workers that are gone have left. */
   async #sweep(): Promise<void> {
+    // In this order: a worker takes its lock before it makes a file.
+    const names: string[] = [];
+    for await (const name of this.#temporary.keys()) names.push(name);
     const { held = [] } = await navigator.locks.query();
     const alive = new Set(held.map((lock) => lock.name?.slice(LOCK_PREFIX.length)));
-    for await (const name of this.#temporary.keys()) {
+    for (const name of names) {
       if (alive.has(name.slice(0, this.#prefix.length))) continue;
       await this.#temporary.removeEntry(name).catch(() => undefined);
     }
@@ -252,8 +258,12 @@ export class Opfs {
       log,
       release: async (clean) => {
         log.close();
-        storage.close();
-        if (clean) await remove(this.#maps, `${name}${ENDING}-wal`);
+        try {
+          // As long as the map itself is held, nobody opens its log.
+          if (clean) await remove(this.#maps, `${name}${ENDING}-wal`);
+        } finally {
+          storage.close();
+        }
       },
     };
   }
@@ -261,12 +271,15 @@ export class Opfs {
   /** Deletes a map. @throws what says that it is open in another tab */
   async delete(name: string): Promise<void> {
     if (!(await this.#exists(name))) return;
-    // Without its handle a map could be deleted under another tab.
+    // Without its handle a map could be deleted under another tab; and between the two files nobody
+    // else may take the name.
     const storage = await openHandle(this.#maps, name + ENDING, false);
-    storage.close();
-    // The log last: were it to go first, a map that is cut off here would have lost its newest work.
-    await this.#maps.removeEntry(name + ENDING);
-    await remove(this.#maps, `${name}${ENDING}-wal`);
+    await underNames(async () => {
+      storage.close();
+      // The log last: were it to go first, a map that is cut off here would have lost its newest work.
+      await this.#maps.removeEntry(name + ENDING);
+      await remove(this.#maps, `${name}${ENDING}-wal`);
+    });
   }
 
   // ---- temporary files
@@ -287,7 +300,7 @@ export class Opfs {
     file.storage.sync();
     file.storage.close();
     // Two tabs must not choose the same name: a move replaces what is there.
-    return navigator.locks.request('aetherflow-maps', async () => {
+    return underNames(async () => {
       const name = await this.freeName(wanted);
       await remove(this.#maps, `${name}${ENDING}-wal`);
       await move(this.#temporary, file.name, this.#maps, name + ENDING);
@@ -330,6 +343,11 @@ async function move(
   const target = await to.getFileHandle(newName, { create: true });
   await (await handle.getFile()).stream().pipeTo(await target.createWritable());
   await from.removeEntry(name);
+}
+
+/** Runs what gives or takes names of maps: one tab at a time. */
+function underNames<T>(action: () => Promise<T>): Promise<T> {
+  return navigator.locks.request('aetherflow-maps', action) as Promise<T>;
 }
 
 /** Takes a lock and keeps it as long as this worker lives. */
