@@ -51,8 +51,8 @@ fn sources() -> Vec<(String, String)> {
         ".cargo",
     ];
     const NOT_OURS: [&str; 6] = ["node_modules", "target", "dist", "corpus", "artifacts", "data"];
-    const TEXT: [&str; 12] =
-        ["rs", "toml", "md", "ts", "mts", "js", "mjs", "json", "html", "css", "sh", "yml"];
+    const TEXT: [&str; 13] =
+        ["rs", "toml", "md", "ts", "tsx", "mts", "js", "mjs", "json", "html", "css", "sh", "yml"];
     let mut folders: Vec<PathBuf> = FOLDERS.iter().map(|folder| root().join(folder)).collect();
     let mut paths =
         vec![root().join("README.md"), root().join("Cargo.toml"), root().join("package.json")];
@@ -88,8 +88,9 @@ fn assert_none(problems: &[String], rule: &str) {
 
 #[test]
 fn files_are_short() {
-    let code =
-        |path: &str| [".rs", ".ts", ".mts", ".js", ".mjs"].iter().any(|end| path.ends_with(end));
+    let code = |path: &str| {
+        [".rs", ".ts", ".tsx", ".mts", ".js", ".mjs"].iter().any(|end| path.ends_with(end))
+    };
     let long: Vec<String> = sources()
         .iter()
         .filter(|(path, _)| code(path) && !path.starts_with("tests/js/"))
@@ -250,7 +251,8 @@ fn rust_sources_are_ascii_outside_strings() {
 
 #[test]
 fn every_source_ends_with_one_newline_and_has_no_tabs() {
-    let ours = |path: &str| [".rs", ".ts", ".mjs", ".md"].iter().any(|end| path.ends_with(end));
+    let ours =
+        |path: &str| [".rs", ".ts", ".tsx", ".mjs", ".md"].iter().any(|end| path.ends_with(end));
     let bad = |text: &str| {
         !text.is_empty() && (!text.ends_with('\n') || text.ends_with("\n\n") || text.contains('\t'))
             || text.contains('\r')

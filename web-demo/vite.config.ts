@@ -66,8 +66,8 @@ export default defineConfig({
         start_url: './',
         scope: './',
         display: 'standalone',
-        background_color: '#0d1117',
-        theme_color: '#0d1117',
+        background_color: '#0a0d0f',
+        theme_color: '#0a0d0f',
         categories: ['utilities', 'productivity'],
         icons: [
           { src: 'icon-192.png', sizes: '192x192', type: 'image/png' },

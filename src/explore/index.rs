@@ -13,7 +13,7 @@ use crate::base::{Code, Result, order};
 use crate::container::Geometry;
 use crate::fs::{Fs, Inode, ROOT, View};
 use crate::tree::item::{self, Extent, Source, Stretch};
-use crate::tree::{Cursor, Key};
+use crate::tree::{Cursor, Key, foresee};
 
 /// The golden section: neighbours in number get hues far apart.
 const GOLDEN: f64 = 0.618_033_988_749_895;
@@ -24,6 +24,8 @@ const PACKED: u32 = 1 << 30;
 /// Part of an extent of which the file uses another part.
 const UNUSED: u32 = 1 << 29;
 const NUMBER: u32 = UNUSED - 1;
+/// Nodes of a level that a walk asks a slow storage for together.
+const AHEAD: usize = 64;
 /// Clusters of the longest extent.
 const LONGEST: u64 = 1024;
 /// No way from a directory to the root is followed further: a map may say that directories
@@ -404,7 +406,11 @@ impl Walk {
             match self.stretch(fs, &mut left) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
-                Err(error) if error.code() != Code::Corrupt => return Err(error),
+                Err(error) if error.code() != Code::Corrupt => {
+                    // A storage that fetches is asked for much at once, not node by node.
+                    foresee(fs.store(), &fs.root_of(self.view), self.at, AHEAD);
+                    return Err(error);
+                }
                 Err(_) => {
                     // A node is damaged. Whatever was in it, go on behind it.
                     self.index.damaged = true;

@@ -3,6 +3,9 @@
 
 use crate::plane::zones::Zone;
 
+/// Hues a palette says outright; the others lie between.
+const HUES: usize = 24;
+
 /// Red, green, blue.
 pub type Color = [u8; 3];
 
@@ -33,7 +36,6 @@ impl Theme {
 
 /// The colours of a theme.
 pub struct Palette {
-    theme: Theme,
     pub ground: Color,
     /// A cluster nothing is in.
     pub free: Color,
@@ -63,6 +65,8 @@ pub struct Palette {
     /// From hot to cold, from light to dark.
     zones: [Color; 5],
     heat: [Color; 6],
+    /// Hues all round, evenly apart to the eye (OKLCH), in its darkest and its lightest step.
+    hues: [[Color; HUES]; 2],
     /// From an hour to older than a year.
     pub ages: [Color; 6],
     pub added: Color,
@@ -73,7 +77,6 @@ pub struct Palette {
 
 /// For a near-black ground.
 pub static DARK: Palette = Palette {
-    theme: Theme::Dark,
     ground: [10, 12, 17],
     free: [19, 22, 30],
     border: [35, 40, 53],
@@ -101,6 +104,60 @@ pub static DARK: Palette = Palette {
         [251, 168, 38],
         [252, 250, 172],
     ],
+    hues: [
+        [
+            [193, 88, 125],
+            [197, 88, 101],
+            [198, 91, 76],
+            [194, 96, 48],
+            [187, 104, 2],
+            [171, 115, 2],
+            [156, 124, 3],
+            [140, 131, 5],
+            [118, 139, 9],
+            [89, 146, 52],
+            [49, 151, 81],
+            [1, 151, 109],
+            [5, 149, 131],
+            [2, 147, 147],
+            [11, 144, 162],
+            [9, 141, 178],
+            [6, 137, 200],
+            [64, 129, 210],
+            [96, 121, 211],
+            [121, 113, 208],
+            [142, 106, 199],
+            [159, 99, 185],
+            [174, 94, 168],
+            [185, 90, 147],
+        ],
+        [
+            [254, 172, 197],
+            [255, 174, 179],
+            [254, 177, 164],
+            [255, 179, 144],
+            [254, 181, 120],
+            [243, 188, 110],
+            [228, 196, 107],
+            [210, 204, 111],
+            [190, 211, 123],
+            [167, 216, 140],
+            [143, 221, 159],
+            [120, 223, 181],
+            [101, 224, 202],
+            [90, 223, 222],
+            [92, 220, 240],
+            [108, 215, 255],
+            [142, 208, 254],
+            [162, 202, 254],
+            [178, 197, 254],
+            [193, 192, 254],
+            [209, 185, 255],
+            [228, 177, 251],
+            [242, 172, 235],
+            [253, 169, 216],
+        ],
+    ],
     ages: [
         [253, 231, 84],
         [142, 212, 84],
@@ -117,7 +174,6 @@ pub static DARK: Palette = Palette {
 
 /// For a near-white ground.
 pub static LIGHT: Palette = Palette {
-    theme: Theme::Light,
     ground: [250, 250, 252],
     free: [233, 235, 240],
     border: [212, 216, 225],
@@ -144,6 +200,60 @@ pub static LIGHT: Palette = Palette {
         [200, 70, 52],
         [152, 28, 42],
         [88, 4, 36],
+    ],
+    hues: [
+        [
+            [148, 50, 88],
+            [151, 50, 66],
+            [152, 53, 41],
+            [148, 60, 2],
+            [134, 73, 3],
+            [123, 81, 0],
+            [111, 88, 3],
+            [99, 93, 2],
+            [83, 99, 1],
+            [54, 106, 4],
+            [1, 110, 48],
+            [6, 107, 77],
+            [1, 106, 93],
+            [5, 104, 104],
+            [1, 103, 116],
+            [0, 101, 128],
+            [2, 97, 144],
+            [26, 90, 164],
+            [62, 83, 166],
+            [85, 76, 162],
+            [103, 69, 154],
+            [119, 63, 142],
+            [131, 57, 126],
+            [141, 53, 108],
+        ],
+        [
+            [220, 112, 149],
+            [225, 112, 124],
+            [225, 115, 99],
+            [222, 121, 73],
+            [214, 129, 46],
+            [202, 138, 16],
+            [185, 147, 5],
+            [166, 156, 19],
+            [142, 164, 50],
+            [113, 171, 77],
+            [78, 176, 104],
+            [18, 179, 130],
+            [11, 176, 155],
+            [0, 174, 174],
+            [13, 171, 192],
+            [6, 168, 211],
+            [46, 162, 229],
+            [88, 154, 237],
+            [119, 146, 238],
+            [144, 138, 234],
+            [166, 130, 225],
+            [184, 124, 211],
+            [200, 118, 193],
+            [212, 114, 172],
+        ],
     ],
     ages: [
         [68, 8, 90],
@@ -173,12 +283,12 @@ impl Palette {
 
     /// The colour of a file, from its [`tint`].
     pub fn file(&self, tint: u16) -> Color {
-        let hue = f32::from(tint & 0xfff) / 4096.0;
-        let step = f32::from(tint >> 12 & 7) / 8.0;
-        match self.theme {
-            Theme::Dark => hsl(hue, 0.66 + 0.14 * (1.0 - step), 0.48 + 0.18 * step),
-            Theme::Light => hsl(hue, 0.60 + 0.16 * (1.0 - step), 0.36 + 0.16 * step),
-        }
+        let place = usize::from(tint & 0xfff) * HUES;
+        let (hue, past) = (place >> 12, (place >> 4 & 0xff) as u8);
+        let step = (tint >> 12 & 7) as u8 * 36;
+        let [dark, light] =
+            self.hues.each_ref().map(|hues| blend(hues[hue], hues[(hue + 1) % HUES], past));
+        blend(dark, light, step)
     }
 
     /// Files at the top, which belong to no directory that could give them a hue.
@@ -219,15 +329,4 @@ pub fn blend(from: Color, to: Color, share: u8) -> Color {
         (a + ((b - a) * share + 127) / 255) as u8
     };
     [one(0), one(1), one(2)]
-}
-
-/// A colour by hue (turns, 0.0..1.0), saturation and lightness (0.0..=1.0).
-pub fn hsl(hue: f32, saturation: f32, lightness: f32) -> Color {
-    let chroma = saturation * lightness.min(1.0 - lightness);
-    std::array::from_fn(|at| {
-        let offset = [0.0, 8.0, 4.0][at];
-        let k = (offset + hue.rem_euclid(1.0) * 12.0).rem_euclid(12.0);
-        let value = lightness - chroma * (k - 3.0).min(9.0 - k).clamp(-1.0, 1.0);
-        (value * 255.0).round() as u8
-    })
 }

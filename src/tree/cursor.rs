@@ -88,6 +88,20 @@ pub fn get(store: &Store, root: &Root, key: Key) -> Result<Option<Item>> {
     Ok(node::search(&page, key).ok().map(|index| Item::new(&page, index)))
 }
 
+/// Asks the storage for the nodes that a scan from `key` on comes to next, at most `most` of each
+/// level, whatever becomes of it: a storage that fetches learns of all of them at once.
+pub fn foresee(store: &Store, root: &Root, key: Key, most: usize) {
+    let Ok(Some(mut page)) = root_page(store, root) else { return };
+    while !node::is_leaf(&page) {
+        let slot = node::child_slot(&page, key);
+        for next in slot..node::count(&page).min(slot + most) {
+            let _ = store.node(node::child(&page, next));
+        }
+        let Ok(child) = descend(store, &page, slot) else { return };
+        page = child;
+    }
+}
+
 /// From the root to the leaf: page and the slot to visit next.
 type Path = Vec<(Arc<Page>, usize)>;
 

@@ -23,5 +23,5 @@ pub mod share;
 #[cfg(test)]
 mod tests;
 
-pub use cursor::{Cursor, Item, get};
+pub use cursor::{Cursor, Item, foresee, get};
 pub use key::Key;

@@ -1,7 +1,9 @@
 // axe-core finds nothing serious or critical, in both themes.
-import { visit } from './support/browser.mjs';
+import assert from 'node:assert/strict';
+
 import { assertAccessible } from './support/axe.mjs';
 import { Explorer } from './support/explorer.mjs';
+import { visit } from './support/visit.mjs';
 
 for (const colorScheme of ['dark', 'light']) {
   visit(`start page and its dialogs, ${colorScheme}`, { colorScheme }, async ({ page }) => {
@@ -68,3 +70,10 @@ visit(
     await assertAccessible(page, 'small window, files');
   },
 );
+
+visit('the test itself: what is wrong is found', {}, async ({ page }) => {
+  await page.evaluate(() =>
+    document.querySelector('main').append(document.createElement('button')),
+  );
+  await assert.rejects(assertAccessible(page, 'a button without a name'), /button-name/);
+});

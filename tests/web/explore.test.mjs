@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-import { temporary, visit } from './support/browser.mjs';
 import { Explorer } from './support/explorer.mjs';
 import { makeMaps } from './support/maps.mjs';
+import { temporary, visit } from './support/visit.mjs';
 import { MAIN } from '../cli/support.mjs';
 
 const { live, packed } = makeMaps(temporary());

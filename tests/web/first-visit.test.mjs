@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { weigh } from '../../xtask/node/first-load.mjs';
-import { visit } from './support/browser.mjs';
 import { PAGE } from './support/server.mjs';
+import { visit } from './support/visit.mjs';
 
 visit('a first visit fetches what its budget counts, and no more', {}, async ({ page, server }) => {
   await page.getByText(/engine is loading/i).waitFor({ state: 'hidden' });

@@ -1,8 +1,9 @@
 // Without a mouse: everything by keys, seeing where the focus is by asking the page.
 import assert from 'node:assert/strict';
 
-import { download, temporary, visit } from './support/browser.mjs';
+import { download } from './support/browser.mjs';
 import { Explorer } from './support/explorer.mjs';
+import { temporary, visit } from './support/visit.mjs';
 import { json, ok } from '../cli/support.mjs';
 
 /** Presses Tab until something of this role and name has the focus. */

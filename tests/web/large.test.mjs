@@ -4,11 +4,11 @@ import { randomFillSync } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 
-import { temporary, visit } from './support/browser.mjs';
 import { drop } from './support/browser.mjs';
 import { Explorer } from './support/explorer.mjs';
 import { manyFiles } from './support/maps.mjs';
 import { frames, megabytes, watchMemory } from './support/measure.mjs';
+import { temporary, visit } from './support/visit.mjs';
 
 /** Milliseconds until the first tiles are asked to be there on any machine; the goal is 1000. */
 const OPEN_WITHIN = 5000;

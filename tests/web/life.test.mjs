@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { download, drop, temporary, visit } from './support/browser.mjs';
+import { download, drop } from './support/browser.mjs';
 import { Explorer } from './support/explorer.mjs';
 import { makeMaps } from './support/maps.mjs';
 import { assertSameBytes, listing, makeProject } from './support/trees.mjs';
+import { temporary, visit } from './support/visit.mjs';
 import { json, ok } from '../cli/support.mjs';
 
 const folder = temporary();

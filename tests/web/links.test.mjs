@@ -1,8 +1,8 @@
 // A link leads to the same place, layer, file and moment.
 import assert from 'node:assert/strict';
 
-import { visit } from './support/browser.mjs';
 import { Explorer } from './support/explorer.mjs';
+import { visit } from './support/visit.mjs';
 
 visit(
   'what is looked at stands in the address, and the address leads back',

@@ -1,7 +1,6 @@
 // Once visited, the page works without a network.
 import assert from 'node:assert/strict';
-
-import { visit } from './support/browser.mjs';
+import { visit } from './support/visit.mjs';
 
 visit(
   'a page that was visited opens without a network',

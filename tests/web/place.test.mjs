@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 
-import { download, temporary, visit } from './support/browser.mjs';
+import { download } from './support/browser.mjs';
 import { Explorer } from './support/explorer.mjs';
 import { listing, makeProject } from './support/trees.mjs';
+import { temporary, visit } from './support/visit.mjs';
 import { json } from '../cli/support.mjs';
 
 const harbour = path.join(temporary(), 'harbour');
@@ -24,7 +25,7 @@ visit('a file is moved near and far, and stays so', {}, async ({ page }) => {
   };
   const zones = explorer.details.getByRole('group', { name: 'Move to zone' });
   await zones.getByRole('button', { name: 'hot' }).click();
-  await explorer.said(/has its place/);
+  await explorer.said(/has its place|nearest room/);
   const near = await distance();
   await zones.getByRole('button', { name: 'cold' }).click();
   const deadline = Date.now() + 10_000;

@@ -10,10 +10,11 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 
-import { download, temporary, visit } from './support/browser.mjs';
+import { download } from './support/browser.mjs';
 import { Explorer } from './support/explorer.mjs';
 import { makeMaps } from './support/maps.mjs';
 import { serve } from './support/server.mjs';
+import { temporary, visit } from './support/visit.mjs';
 import { content, ok, random } from '../cli/support.mjs';
 
 const folder = temporary();

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { temporary, visit } from './support/browser.mjs';
 import { Explorer } from './support/explorer.mjs';
+import { temporary, visit } from './support/visit.mjs';
 import { content, random } from '../cli/support.mjs';
 
 visit(

@@ -1,8 +1,8 @@
 // A small window: everything has its place, nothing is cut off.
 import assert from 'node:assert/strict';
 
-import { visit } from './support/browser.mjs';
 import { Explorer } from './support/explorer.mjs';
+import { visit } from './support/visit.mjs';
 
 const SMALL = { width: 390, height: 844 };
 

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { temporary, visit } from './support/browser.mjs';
 import { Explorer } from './support/explorer.mjs';
 import { makeMaps } from './support/maps.mjs';
 import { serve } from './support/server.mjs';
+import { temporary, visit } from './support/visit.mjs';
 
 const folder = temporary();
 const { live } = makeMaps(folder);

@@ -13,8 +13,8 @@ use crate::setup;
 const PLAIN_GOAL: u64 = 1_600_000;
 const GZIP_GOAL: u64 = 550_000;
 /// What it must not grow beyond before something is done about it.
-const PLAIN_CEILING: u64 = 2_100_000;
-const GZIP_CEILING: u64 = 770_000;
+const PLAIN_CEILING: u64 = 2_030_000;
+const GZIP_CEILING: u64 = 745_000;
 
 /// How wasm-opt optimises, and which features it may meet: those Rust enables by default, and SIMD.
 const OPTIMISE: [&str; 4] =

@@ -18,7 +18,7 @@ const KEY = 'aetherflow-legend';
 
 /** What the visitor chose; until then it is open where there is room for it. */
 const chosenOpen = signal<boolean | null>(kept());
-const roomy = matchMedia('(min-width: 1100px) and (min-height: 700px)');
+const roomy = matchMedia('(min-width: 1600px) and (min-height: 700px)');
 const hasRoom = signal(roomy.matches);
 roomy.addEventListener('change', () => (hasRoom.value = roomy.matches));
 const narrow = matchMedia('(max-width: 719.98px), (max-height: 479.98px)');

@@ -12,7 +12,7 @@ import type { View } from './view';
 /** Time of one slice. */
 const SLICE = 6;
 /** What the index of a remote map fetches by itself: the larger of both. */
-const FREE_BYTES = 8 << 20;
+const FREE_BYTES = 32 << 20;
 const FREE_PART = 0.125;
 /** How often the plane is painted anew while the index grows. */
 const REPAINT = 600;

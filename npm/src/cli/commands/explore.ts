@@ -36,8 +36,9 @@ export function define(): Command {
     },
     exits: READ_EXITS,
     notes: [
-      'Nothing is changed: the page reads the map as it is on the disk. While another process works in',
-      'it, reload the page to see what has been written since.',
+      'The page reads the map as it is on the disk. Nothing is changed, but a map that was not closed',
+      'is recovered first. While another process works in it, reload the page to see what has been',
+      'written since.',
       '',
       'Only this machine can reach the server unless --host says otherwise; then everybody who reaches',
       'the machine can read the map. With --json the document is printed once the server is ready.',

@@ -1,15 +1,16 @@
 /**
  * The explorer over HTTP: the built page, and one map beside it.
  *
- * Rules: only these are served, and only read. A name of the server that is not its own is refused
- * where it listens for this machine alone, so that no page elsewhere can reach the map through a
- * name it has turned to this address; other origins get no permission to read anything. Nothing is
- * kept by the browser: the port may belong to another program tomorrow.
+ * Rules: only these are served, and only read. A name that is not the server's own is refused, so
+ * that no page elsewhere can reach the map through a name it has turned to this address; other
+ * origins get no permission to read anything. Nothing is kept by the browser: the port may belong
+ * to another program tomorrow.
  */
 import * as fs from 'node:fs';
 import * as http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import * as path from 'node:path';
+import type { Readable } from 'node:stream';
 
 import send from 'send';
 
@@ -66,9 +67,8 @@ const PATIENCE = 1000;
 
 /** Serves a site until it is stopped; rejects with the error of `listen`. */
 export async function serve(site: Site): Promise<Serving> {
-  let local = false;
   const server = http.createServer((request, response) => {
-    answer(site, local, request, response);
+    answer(site, request, response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -78,7 +78,6 @@ export async function serve(site: Site): Promise<Serving> {
     });
   });
   const { address, port } = server.address() as AddressInfo;
-  local = isLoopback(address);
   const origin = `http://${shownHost(site.host)}:${port}`;
   const place = `/map/${encodeURIComponent(site.name)}`;
   // Encoded once as an address, and once more as a field of the hash, where slashes may stay.
@@ -87,7 +86,7 @@ export async function serve(site: Site): Promise<Serving> {
     url: `${origin}/#url=${field}`,
     mapUrl: `${origin}${place}`,
     port,
-    local,
+    local: isLoopback(address),
     stop: () => stop(server),
   };
 }
@@ -115,25 +114,20 @@ function shownHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-/** Whether a Host header names this machine's own side of it. */
+/** Whether a Host header is a name nobody else can have turned to this address: or an address. */
 function isOwnName(header: string | undefined, host: string): boolean {
   const name = (header ?? '').replace(/:\d*$/u, '').toLowerCase();
-  const own = ['localhost', '127.0.0.1', '[::1]', shownHost(host).toLowerCase()];
-  return own.includes(name) || name.endsWith('.localhost');
+  if (name === 'localhost' || name.endsWith('.localhost')) return true;
+  return name === shownHost(host).toLowerCase() || isIP(name.replace(/^\[|\]$/gu, '')) !== 0;
 }
 
-function answer(
-  site: Site,
-  local: boolean,
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-): void {
+function answer(site: Site, request: http.IncomingMessage, response: http.ServerResponse): void {
   response.setHeader('X-Content-Type-Options', 'nosniff');
   response.setHeader('Referrer-Policy', 'no-referrer');
   response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
   response.setHeader('Cache-Control', 'no-cache');
-  if (local && !isOwnName(request.headers.host, site.host)) {
-    refuse(response, 403, 'This server answers to localhost only.');
+  if (!isOwnName(request.headers.host, site.host)) {
+    refuse(response, 403, 'This server answers to its own name and to addresses only.');
     return;
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -166,10 +160,14 @@ function sendMap(site: Site, request: http.IncomingMessage, response: http.Serve
   if (tag !== undefined) response.setHeader('ETag', tag);
   const file = encodeURIComponent(path.basename(site.map));
   const root = path.dirname(site.map);
-  transfer(
-    send(request, file, { root, dotfiles: 'allow', index: false, cacheControl: false }),
-    response,
-  );
+  const bytes = send(request, file, { root, dotfiles: 'allow', index: false, cacheControl: false });
+  bytes.on('stream', (source: Readable) => {
+    source.once('end', () => {
+      // Bytes of two states would be taken for damage: better none than these.
+      if (versionTag(site.map) !== tag) response.destroy();
+    });
+  });
+  transfer(bytes, response);
 }
 
 function versionTag(file: string): string | undefined {
