@@ -24,8 +24,7 @@ visit(
     await explorer.choose('/stone.bin');
     await explorer.painted(2);
 
-    const toolbar = page.getByRole('toolbar', { name: 'Map' });
-    await explorer.button('Scratch', toolbar).click();
+    await explorer.button('Scratch the picture').click();
     const box = await explorer.plane.boundingBox();
     const { x, y } = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
     await page.mouse.move(x - 90, y - 60);

@@ -2,7 +2,9 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { RefObject } from 'preact';
 
-const BESIDE = 8;
+const BESIDE = 4;
+/** The range moves by so many rows at once, so that most steps of a scroll draw nothing. */
+const STRIDE = 8;
 
 export function useWindow(
   scroller: RefObject<HTMLElement>,
@@ -14,8 +16,10 @@ export function useWindow(
     const element = scroller.current;
     if (element === null) return;
     const measure = () => {
-      const first = Math.max(0, Math.floor(element.scrollTop / rowHeight) - BESIDE);
-      const last = Math.ceil((element.scrollTop + element.clientHeight) / rowHeight) + BESIDE;
+      const top = Math.floor(element.scrollTop / rowHeight / STRIDE) * STRIDE;
+      const end = (element.scrollTop + element.clientHeight) / rowHeight;
+      const first = Math.max(0, top - BESIDE);
+      const last = Math.ceil(end / STRIDE) * STRIDE + BESIDE;
       setRange((before) =>
         before.first === first && before.last === last ? before : { first, last },
       );

@@ -1,7 +1,7 @@
 /** The tree of files. One row has the keyboard; only rows in sight are drawn. */
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 
-import type { RefObject } from 'preact';
+import type { RefObject, VNode } from 'preact';
 
 import { rowHeight, useWindow } from '../components/window';
 import type { Entry, OpenMap } from '../engine/contract';
@@ -39,6 +39,7 @@ export function Tree({ map }: { map: OpenMap }) {
   const at = known >= 0 ? known : entryNear(all, lastAt.current);
   lastAt.current = at;
   useKeptFocus(scroller, known >= 0);
+  const drawn = useDrawn();
 
   // The row with the keyboard is brought into sight when it changes, not when the list does.
   useEffect(
@@ -147,11 +148,6 @@ export function Tree({ map }: { map: OpenMap }) {
     event.stopPropagation();
   }
 
-  function onChoose(entry: Entry): void {
-    active.value = entry.path;
-    void choose(entry.path);
-  }
-
   const indices: number[] = [];
   for (let index = first; index < last; index += 1) indices.push(index);
   // Drawn even out of sight: a row that is taken away would lose the keyboard.
@@ -165,15 +161,7 @@ export function Tree({ map }: { map: OpenMap }) {
           if (row === undefined) return null;
           const top = `${index * height}px`;
           return row.kind === 'entry' ? (
-            <TreeRow
-              key={row.entry.path}
-              row={row}
-              top={top}
-              title={row.entry.path === '/' ? shown(map.title) : shown(row.entry.name)}
-              active={index === at}
-              onChoose={onChoose}
-              onToggle={(entry) => setOpen(entry.path, !opened.value.has(entry.path))}
-            />
+            drawn(row, top, row.entry.path === '/' ? map.title : row.entry.name, index === at)
           ) : (
             <div
               key={`${row.path}/`}
@@ -189,6 +177,55 @@ export function Tree({ map }: { map: OpenMap }) {
       </div>
     </div>
   );
+}
+
+function onChoose(entry: Entry): void {
+  active.value = entry.path;
+  void choose(entry.path);
+}
+
+function onToggle(entry: Entry): void {
+  setOpen(entry.path, !opened.peek().has(entry.path));
+}
+
+type Drawn = (
+  row: Extract<Row, { kind: 'entry' }>,
+  top: string,
+  name: string,
+  isActive: boolean,
+) => VNode;
+
+/**
+ * Draws rows, and gives the same element as the last time for one that is as it was: Preact passes
+ * over it then, so that scrolling costs what comes into sight and not what stays there.
+ */
+function useDrawn(): Drawn {
+  const last = useRef(
+    new Map<Row, { top: string; name: string; isActive: boolean; node: VNode }>(),
+  );
+  const before = last.current;
+  const now: typeof before = new Map();
+  last.current = now;
+  return (row, top, name, isActive) => {
+    const kept = before.get(row);
+    if (kept?.top === top && kept.name === name && kept.isActive === isActive) {
+      now.set(row, kept);
+      return kept.node;
+    }
+    const node = (
+      <TreeRow
+        key={row.entry.path}
+        row={row}
+        top={top}
+        title={shown(name)}
+        active={isActive}
+        onChoose={onChoose}
+        onToggle={onToggle}
+      />
+    );
+    now.set(row, { top, name, isActive, node });
+    return node;
+  };
 }
 
 /** Gives the keyboard back to the tree when the row that had it is drawn anew. */

@@ -39,7 +39,11 @@ export function Legend() {
   const shown = legend.value;
   return (
     <div class="plane-legend">
-      {shown !== null && shown.layer === layer.value && <Body legend={shown} />}
+      {shown !== null && shown.layer === layer.value ? (
+        <Body legend={shown} />
+      ) : (
+        <p class="plane-soft">Reading…</p>
+      )}
       <IndexProgress />
     </div>
   );

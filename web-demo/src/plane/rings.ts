@@ -73,7 +73,7 @@ function nameAlong(frame: Frame, name: string, radius: number, alpha: number): v
   const sense = below ? -1 : 1;
   let along = (-total / 2) * sense;
   context.lineJoin = 'round';
-  context.lineWidth = 3;
+  context.lineWidth = 3.5;
   letters.forEach((letter, index) => {
     const step = (widths[index] ?? 0) * sense;
     const here = angle + (along + step / 2) / radius;
@@ -84,7 +84,7 @@ function nameAlong(frame: Frame, name: string, radius: number, alpha: number): v
     context.save();
     context.translate(px, py);
     context.rotate(here + (below ? -Math.PI / 2 : Math.PI / 2));
-    context.globalAlpha = alpha * 0.6;
+    context.globalAlpha = alpha * 0.9;
     context.strokeStyle = inks.ground;
     context.strokeText(letter, 0, 0);
     context.globalAlpha = alpha;
