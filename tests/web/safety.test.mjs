@@ -279,6 +279,58 @@ engineVisit('a snapshot that is looked at twice at once is one view', {}, async 
   assert.deepEqual(seen, ['before', 'after']);
 });
 
+engineVisit('what replaces a file is the same file otherwise', {}, async ({ page }) => {
+  const file = path.join(folder, 'same.rts.png');
+  const map = openMap(file, { mode: 'w+' });
+  map.fs.writeFileSync('/one.txt', 'x'.repeat(100_000));
+  map.fs.linkSync('/one.txt', '/two.txt');
+  map.fs.writeFileSync('/alone.txt', 'alone');
+  map.fs.chownSync('/alone.txt', 7, 8);
+  map.close();
+  const seen = await page.evaluate(
+    async (bytes) => {
+      const given = new File([Uint8Array.from(bytes)], 'same.rts.png');
+      await call('open', { kind: 'file', file: given });
+      await call('editCopy', 'same');
+      await call('place', '/alone.txt', 5);
+      const before = await call('details', '/alone.txt');
+      await sleep(20);
+      await call('write', '/alone.txt', new TextEncoder().encode('changed'));
+      const after = await call('details', '/alone.txt');
+      await call('write', '/two.txt', new TextEncoder().encode('for both'));
+      const kept = ({ importance, uid, gid, mode, created }) => [
+        importance,
+        uid,
+        gid,
+        mode,
+        created,
+      ];
+      const names = await text('/one.txt');
+      const links = (await call('details', '/one.txt')).links;
+      const { problems } = await call('verify', true);
+      return { before: kept(before), after: kept(after), names, links, problems };
+    },
+    [...readFileSync(file)],
+  );
+  assert.deepEqual(seen.after, seen.before);
+  assert.deepEqual(seen.after.slice(1, 3), [7, 8]);
+  assert.deepEqual([seen.names, seen.links, seen.problems], ['for both', 2, []]);
+});
+
+engineVisit('a snapshot that is looked at twice at once is one view', {}, async ({ page }) => {
+  const seen = await page.evaluate(async () => {
+    await call('create', 'past');
+    await call('write', '/a.txt', new TextEncoder().encode('before'));
+    await call('createSnapshot', 'then', '');
+    await call('write', '/a.txt', new TextEncoder().encode('after'));
+    await Promise.all([call('view', 'then'), call('view', 'then'), call('view', 'then')]);
+    const past = await text('/a.txt');
+    await call('deleteSnapshot', 'then');
+    return [past, await text('/a.txt')];
+  });
+  assert.deepEqual(seen, ['before', 'after']);
+});
+
 const shifted = path.join(folder, 'shifted.rts.png');
 {
   const map = openMap(shifted, { mode: 'w+' });

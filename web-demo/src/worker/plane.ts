@@ -116,7 +116,7 @@ export class PlaneKeeper {
     // A pointer that passes over a remote map fetches no data, only what says whose it is.
     const { value, whole } = peek(this.#session.backing.remote, () => {
       try {
-        return view.plane.hit(x, y, true);
+        return named(view.plane.hit(x, y, true));
       } catch (error) {
         return { error };
       }
@@ -124,7 +124,7 @@ export class PlaneKeeper {
     if (!('error' in value)) {
       if (whole) return value;
     } else if (whole) throw value.error;
-    return this.#session.reading(({ plane }) => plane.hit(x, y, false), view);
+    return this.#session.reading(({ plane }) => named(plane.hit(x, y, false)), view);
   }
 
   pixels(x: number, y: number, width: number, height: number): Promise<Uint8Array> {
@@ -178,6 +178,8 @@ export class PlaneKeeper {
     const pace = new Pace();
     for (let complete = false; !complete;) {
       ({ complete } = await session.reading(({ plane }) => plane.index(512), state));
+      // A present that goes on changing is never known as a whole; the list does not need that.
+      if (session.bulk > 0) break;
       await pace.step();
     }
     const found = await session.reading(({ plane }) => plane.changes(CHANGES), state);
@@ -215,4 +217,12 @@ export class PlaneKeeper {
       await pace.step();
     }
   }
+}
+
+/** Without the files that have no name yet: they are still on their way in. */
+function named(hit: Hit): Hit {
+  const files = hit.files?.filter(({ path }) => path !== '');
+  const nameless = (hit.files?.length ?? 0) - (files?.length ?? 0);
+  if (files === undefined || nameless === 0) return hit;
+  return { ...hit, files, fileCount: Math.max(files.length, (hit.fileCount ?? 0) - nameless) };
 }
