@@ -85,7 +85,7 @@ fn main() {
         figure(&what, support::median(times), "ms", Goal::AtMost(4.0));
     }
     let legend = seconds(|| {
-        black_box(map.read(|fs| plane.legend(fs, Layer::Kinds, Theme::Dark)));
+        black_box(map.read(|fs| plane.legend(fs, Layer::Kinds, Theme::Dark, false)));
     });
     figure("legend", legend * million, "ms a million clusters", Goal::None);
 }

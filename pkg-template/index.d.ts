@@ -171,7 +171,8 @@ export class Plane {
   select(inodes: Float64Array): void;
   /** The clusters that are damaged. */
   damaged(clusters: Float64Array): void;
-  legend(layer: string, theme: string): { swatches: Array<{ key: string; label: string; color: string; clusters: number }>;
+  /** `known`: only clusters of pages of the table that are in memory are counted. */
+  legend(layer: string, theme: string, known: boolean): { swatches: Array<{ key: string; label: string; color: string; clusters: number }>;
     scale?: { colors: string[]; from: string; to: string }; note?: string };
 
   /** What lies at a point; `check` compares the cluster with its record. */

@@ -361,7 +361,7 @@ fn files_keep_their_hue_and_families_differ() {
     let (map, files) = sample();
     let mut plane = plane(&map);
     let before = screen(&map, &mut plane, Layer::Files, -5);
-    let legend = map.read(|fs| plane.legend(fs, Layer::Files, Theme::Dark));
+    let legend = map.read(|fs| plane.legend(fs, Layer::Files, Theme::Dark, false));
     let folders: Vec<&str> = legend.swatches.iter().map(|line| &line.label[..]).collect();
     for folder in ["folder0/", "folder1/", "folder2/", "folder3/", "names and inodes"] {
         assert!(folders.contains(&folder), "{folders:?}");
@@ -587,7 +587,7 @@ fn damage_is_seen_and_nothing_panics() {
                 let _ = map
                     .read(|fs| plane.paint(fs, layer, Theme::Light, &tile, false).map(<[u8]>::len));
             }
-            map.read(|fs| plane.legend(fs, layer, Theme::Light));
+            map.read(|fs| plane.legend(fs, layer, Theme::Light, false));
         }
         map.read(|fs| {
             for at in 0..200 {
@@ -678,9 +678,19 @@ fn only_what_is_in_memory_is_painted_when_asked_so() {
         let hatched =
             |pixel: &[u8]| [palette.free, palette.border].contains(&[pixel[0], pixel[1], pixel[2]]);
         assert!(pixels.chunks_exact(4).any(hatched));
+        // Nor does the legend read what nobody has asked for.
+        let mut counted = |known| {
+            let legend = plane.legend(fs, Layer::Kinds, Theme::Dark, known);
+            legend.swatches.iter().map(|swatch| swatch.clusters).sum::<u64>()
+        };
+        assert_eq!(counted(true), 0);
+        assert_eq!(plane.prefetch(fs, &tile, 0).unwrap(), missing);
         assert_eq!(plane.prefetch(fs, &tile, 1).unwrap(), missing - 1);
         assert_eq!(plane.prefetch(fs, &tile, 1000).unwrap(), 0);
         plane.paint(fs, Layer::Zones, Theme::Dark, &tile, true).unwrap();
         assert!(!plane.is_partial());
+        let legend = plane.legend(fs, Layer::Kinds, Theme::Dark, false);
+        let all = legend.swatches.iter().map(|swatch| swatch.clusters).sum::<u64>();
+        assert_eq!(all, fs.store().geometry().clusters());
     });
 }

@@ -10,6 +10,7 @@ use rustc_hash::FxHashSet;
 
 use super::Plane;
 use super::hit::unless_damaged;
+use crate::base::limits::MAX_PATH;
 use crate::base::{Result, order};
 use crate::fs::dir::Entry;
 use crate::fs::{FileType, Fs, Inode, ROOT, View};
@@ -50,7 +51,8 @@ impl Changes {
     }
 }
 
-/// Directories nested deeper are not gone into: a map may say that they contain each other.
+/// Ways to the root are followed no further: a map may say that directories contain each other.
+/// Paths longer than a path may be are not gone into for the same reason.
 const DEEPEST: usize = 4096;
 
 /// What differs between two trees.
@@ -117,7 +119,6 @@ impl Differences {
 /// Two directories of the same path; one of them may be missing.
 struct Pair {
     path: Vec<u8>,
-    depth: usize,
     sides: [Option<u64>; 2],
 }
 
@@ -134,10 +135,9 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     fn run(&mut self) -> Result<()> {
-        let mut waiting =
-            vec![Pair { path: Vec::new(), depth: 0, sides: [Some(ROOT), Some(ROOT)] }];
+        let mut waiting = vec![Pair { path: Vec::new(), sides: [Some(ROOT), Some(ROOT)] }];
         while let Some(pair) = waiting.pop() {
-            if pair.depth > DEEPEST || !self.seen.insert(pair.sides) {
+            if pair.path.len() > MAX_PATH || !self.seen.insert(pair.sides) {
                 continue;
             }
             let mut below = self.directories(&pair)?;
@@ -190,7 +190,7 @@ impl Comparison<'_> {
         let name = sides.iter().flatten().next().map_or(&[][..], |entry| &entry.name);
         let path = [&pair.path[..], b"/", name].concat();
         let mut go_down = |sides: [Option<u64>; 2]| {
-            below.push(Pair { path: path.clone(), depth: pair.depth + 1, sides });
+            below.push(Pair { path: path.clone(), sides });
         };
         let is_directory = |entry: &Entry| entry.file_type == FileType::Directory;
         if let [Some(old), Some(new)] = sides

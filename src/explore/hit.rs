@@ -180,18 +180,29 @@ impl Plane {
         let view = self.present.view;
         let Some(index) = &self.present.index else { return Ok(None) };
         let files = index.owners(cluster);
-        if files.is_empty() && !self.present.is_settled(self.moment) {
+        // What was written since the last look has owners that are not known yet.
+        let settled = self.present.is_settled(fs.store().watch.now());
+        if files.is_empty() && !settled {
             return Ok(None);
         }
         let named: Vec<(u64, u64)> =
             files.iter().take(NAMED).map(|file| (file.ino, file.parent)).collect();
         let mut paths = paths(fs, view, &named)?;
-        let owner = |&(ino, _): &(u64, u64)| {
-            let (offset, length) = part(fs, view, ino, cluster, start)?.unwrap_or_default();
-            Ok(Owner { ino, path: paths.remove(&ino).unwrap_or_default(), offset, length })
-        };
-        let named: Vec<Owner> = named.iter().map(owner).collect::<Result<_>>()?;
-        let count = files.len();
+        let mut count = files.len();
+        let mut owners = Vec::with_capacity(named.len());
+        for &(ino, _) in &named {
+            // A file that has left the cluster since it was indexed is not named.
+            let Some((offset, length)) = part(fs, view, ino, cluster, start)? else {
+                count -= 1;
+                continue;
+            };
+            let path = paths.remove(&ino).unwrap_or_default();
+            owners.push(Owner { ino, path, offset, length });
+        }
+        let named = owners;
+        if count == 0 && !settled {
+            return Ok(None);
+        }
         self.last_hit = Some(Owners { cluster, count, named: named.clone() });
         Ok(Some((count, named)))
     }

@@ -2,7 +2,7 @@
 
 use super::layers::{CLASSES, Layer, Scene, UNCOUNTED};
 use super::palette::{Color, Theme};
-use super::{Plane, facts::Facts, index::Index};
+use super::{MOST_READ, Plane, facts::Facts, index::Index};
 use crate::base::order;
 use crate::fs::{Fs, ROOT, View};
 
@@ -87,21 +87,26 @@ pub fn families(fs: &Fs, view: View, index: &Index, theme: Theme, most: usize) -
 
 impl Plane {
     /// What the colours of a layer mean. Clusters of pages of the table that are not known are
-    /// not counted; they are read first, unless the last tile was painted from memory only.
-    pub fn legend(&mut self, fs: &Fs, layer: Layer, theme: Theme) -> Legend {
+    /// not counted; they are read first, unless only what is `known` is to be counted.
+    pub fn legend(&mut self, fs: &Fs, layer: Layer, theme: Theme, known: bool) -> Legend {
         /// Top directories that get a line of their own.
         const FAMILIES: usize = 7;
         let mut legend = Legend::default();
         let mut tally = Tally::default();
         let mut whole = true;
-        self.tick += 1;
+        let sheets = self.geometry.sheets();
+        let known = known || sheets as usize > MOST_READ;
         if layer != Layer::Raw {
-            for sheet in 0..self.geometry.sheets() {
-                self.read_facts(fs, sheet, self.shy);
-                if let Some(facts) = self.facts.get(&sheet) {
-                    whole &= facts.is_whole();
-                    count(&self.scene(layer, theme), sheet, facts, &mut tally);
-                }
+            for sheet in 0..sheets {
+                // Each sheet is looked at by itself: the ones before need not stay.
+                self.tick += 1;
+                self.read_facts(fs, sheet, known);
+                let Some(facts) = self.facts.get(&sheet) else {
+                    whole = false;
+                    continue;
+                };
+                whole &= facts.is_whole();
+                count(&self.scene(layer, theme), sheet, facts, &mut tally);
                 self.trim();
             }
         }

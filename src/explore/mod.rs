@@ -45,6 +45,10 @@ use tiles::{Brush, Scale};
 /// Bytes of levels of detail that are kept, and of facts.
 const KEPT_LEVELS: usize = 64 << 20;
 const KEPT_FACTS: usize = 48 << 20;
+/// Sheets a picture or a legend reads the table of; where it shows more, it shows what is known.
+const MOST_READ: usize = 1 << 16;
+/// Sheets of the largest plane that can be drawn: 1 TiB at the smallest width. A map may claim any.
+pub const MOST_SHEETS: u32 = 1 << 22;
 
 /// The shape of the plane, in its pixels.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,8 +104,6 @@ pub struct Plane {
     owners: u32,
     pixels: Vec<u8>,
     partial: bool,
-    /// The last painter asked for nothing that is not in memory.
-    shy: bool,
     /// The inodes that are selected.
     chosen: Vec<u64>,
     /// Their clusters are not marked yet.
@@ -131,7 +133,6 @@ impl Plane {
             owners: 0,
             pixels: Vec::new(),
             partial: false,
-            shy: false,
             chosen: Vec::new(),
             unmarked: false,
             selection: Marks::new(geometry),
@@ -287,16 +288,20 @@ impl Plane {
     /// Reads what is not known of a sheet; with `known` only what is in memory.
     fn read_facts(&mut self, fs: &Fs, sheet: u32, known: bool) {
         let geometry = self.geometry;
+        let base = geometry.cluster(sheet, 0);
+        let held = |page: u32| fs.store().holds_table_page(base + u64::from(page));
+        // Of a sheet that nothing is known of, nothing is kept: there may be millions of them.
+        if known && !self.facts.contains_key(&sheet) && !(0..geometry.vat_pages()).any(held) {
+            return;
+        }
         let facts = facts_of(&mut self.facts, &mut self.facts_size, geometry, sheet);
         facts.used = self.tick;
         if facts.is_whole() {
             return;
         }
         self.version += 1;
-        let base = geometry.cluster(sheet, 0);
         for page in 0..geometry.vat_pages() {
-            let held = || fs.store().holds_table_page(base + u64::from(page));
-            if !facts.has(page) && (!known || held()) {
+            if !facts.has(page) && (!known || held(page)) {
                 // Unknown, and asked for again, where the storage fails.
                 let _ = facts.load(fs, geometry, sheet, page, self.version);
             }
@@ -369,7 +374,7 @@ impl Plane {
             geometry: self.geometry,
             index: self.present.index.as_ref(),
             settled: self.present.is_settled(self.moment),
-            base: self.base.as_ref().and_then(|base| base.index.as_ref()),
+            base: self.base.as_ref().and_then(Owned::whole),
             now: self.now,
             warm: &self.warm,
         }
@@ -378,7 +383,10 @@ impl Plane {
     /// Makes a sheet ready to be painted.
     fn prepare(&mut self, fs: &Fs, sheet: u32, layer: Layer, theme: Theme, look: &Look<'_>) {
         self.read_facts(fs, sheet, look.known);
-        let Some(facts) = self.facts.get(&sheet) else { return };
+        let Some(facts) = self.facts.get(&sheet) else {
+            self.partial = true;
+            return;
+        };
         if !facts.is_whole() && !self.partial {
             self.partial = self.pages(look.tile, sheet).iter().any(|&page| !facts.has(page));
         }
@@ -437,7 +445,6 @@ impl Plane {
     ) -> Result<&[u8]> {
         tile.check()?;
         self.tick += 1;
-        self.shy = known;
         self.partial = layer.needs_owners() && !self.present.is_settled(self.moment)
             || layer == Layer::Changes && !self.is_indexed();
         let mut pixels = self.fresh_pixels(tile);
@@ -455,8 +462,12 @@ impl Plane {
         }
         let far = matches!(scale, Scale::Quarters(_));
         let sheets = tile.sheets(geometry);
-        for &sheet in &sheets {
+        let known = known || sheets.len() > MOST_READ;
+        for (done, &sheet) in sheets.iter().enumerate() {
             self.prepare(fs, sheet, layer, theme, &Look { tile, known, far });
+            if done % 64 == 63 {
+                self.trim();
+            }
         }
         let plate = |sheet: u32| self.plates.get(&(sheet, layer as u8 * 2 + theme as u8));
         let mut brush = Brush { tile: *tile, geometry, palette, pixels: &mut pixels };
@@ -491,17 +502,19 @@ impl Plane {
         self.partial
     }
 
-    /// Lets go of what was not used for longest: the older half.
+    /// Lets go of what was not used for longest: the older half, but nothing of what is just
+    /// being painted.
     fn trim(&mut self) {
         if self.plates_size > KEPT_LEVELS {
             let held = self.plates.values().filter(|plate| plate.levels.is_some());
-            let limit = middle(held.map(|plate| plate.used).collect());
+            let limit = middle(held.map(|plate| plate.used).collect()).min(self.tick - 1);
             for plate in self.plates.values_mut().filter(|plate| plate.used <= limit) {
                 self.plates_size -= plate.levels.take().map_or(0, |levels| levels.size());
             }
         }
         if self.facts_size > KEPT_FACTS {
-            let limit = middle(self.facts.values().map(|facts| facts.used).collect());
+            let used = self.facts.values().map(|facts| facts.used).collect();
+            let limit = middle(used).min(self.tick - 1);
             let size = &mut self.facts_size;
             self.facts.retain(|_, facts| {
                 let young = facts.used > limit;

@@ -25,6 +25,11 @@ impl Owned {
         Owned { view, index: None, whole: false, at: 0, walk: None }
     }
 
+    /// The owners of a walk that came to its end: what they do not name belongs to nobody.
+    pub fn whole(&self) -> Option<&Index> {
+        self.index.as_ref().filter(|_| self.whole)
+    }
+
     /// Whether the owners are those of a moment.
     pub fn is_settled(&self, moment: Moment) -> bool {
         self.whole && (self.view != View::Head || self.at >= moment.nodes)

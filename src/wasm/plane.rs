@@ -159,7 +159,12 @@ fn edges(bag: Bag, [left, top, right, bottom]: [f64; 4]) -> Bag {
 #[wasm_bindgen]
 impl Plane {
     /// The plane of a map or of a snapshot's view.
-    pub fn of(map: &Map) -> Plane {
+    pub fn of(map: &Map) -> JsResult<Plane> {
+        let sheets = map.map.read(|fs| fs.store().geometry().sheets());
+        if sheets > explore::MOST_SHEETS {
+            let what = format!("a plane of {sheets} sheets is too large to be drawn");
+            return Err(error::throw(Error::new(Code::Range, what)));
+        }
         if !map.read_only {
             map.map.write(crate::fs::Fs::watch);
         }
@@ -167,7 +172,7 @@ impl Plane {
         let read_only = map.read_only;
         let plane = Plane { map: Rc::clone(&map.map), read_only, plane: RefCell::new(plane) };
         plane.refresh();
-        plane
+        Ok(plane)
     }
 
     #[wasm_bindgen(getter)]
@@ -328,10 +333,10 @@ impl Plane {
         Ok(())
     }
 
-    pub fn legend(&self, layer: &str, theme: &str) -> JsResult<JsValue> {
+    pub fn legend(&self, layer: &str, theme: &str, known: bool) -> JsResult<JsValue> {
         let told = || {
             let (layer, theme) = (self::layer(layer)?, self::theme(theme)?);
-            Ok(self.map.read(|fs| self.plane.borrow_mut().legend(fs, layer, theme)))
+            Ok(self.map.read(|fs| self.plane.borrow_mut().legend(fs, layer, theme, known)))
         };
         let legend = told().map_err(error::throw)?;
         let swatch = |swatch: &explore::legend::Swatch| {

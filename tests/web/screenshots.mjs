@@ -38,8 +38,8 @@ const PICTURES = {
     await new Explorer(page).ready();
   },
   async files({ page, server }) {
-    const explorer = await example(page, server, '&select=/src/fs');
-    await explorer.tree.getByText('WELCOME.md').waitFor();
+    const explorer = await example(page, server, '&select=/docs/CLI.md');
+    await explorer.reads('command line');
   },
   async zones({ page, server }) {
     await example(page, server, '&layer=zones');

@@ -101,7 +101,10 @@ export class PlaneKeeper {
 
   async legend(layer: Layer, theme: Theme): Promise<Legend> {
     const view = this.#viewFor(layer);
-    const legend = await this.#session.reading(({ plane }) => plane.legend(layer, theme), view);
+    // Of a remote map what is here is counted: nobody has asked for the rest of the table.
+    const known = this.#session.backing.remote !== undefined;
+    const count = ({ plane }: View): Omit<Legend, 'layer'> => plane.legend(layer, theme, known);
+    const legend = await this.#session.reading(count, view);
     return { layer, ...legend };
   }
 
