@@ -20,7 +20,11 @@ function placeWords(found: Details): string {
       distance === undefined ? '' : `, ${number(Math.round(distance))} pixels from the centre`;
     return `In the ${zone} zone${far}.`;
   }
-  if (type === 'directory') return 'What lies below it has places of its own, which move together:';
+  if (type === 'directory') {
+    return changeable.value
+      ? 'What lies below it has places of its own, which move together:'
+      : 'What lies below it has places of its own.';
+  }
   if (size === 0) return 'It is empty, and takes no place.';
   return isInTree(found)
     ? 'It is so small that it lies in the tree, and has no place of its own.'

@@ -71,27 +71,29 @@ function nameAlong(frame: Frame, name: string, radius: number, alpha: number): v
   // Along the lower half the letters turn round, so that they can be read.
   const below = Math.sin(angle) > 0;
   const sense = below ? -1 : 1;
-  let along = (-total / 2) * sense;
   context.lineJoin = 'round';
   context.lineWidth = 3.5;
-  letters.forEach((letter, index) => {
-    const step = (widths[index] ?? 0) * sense;
-    const here = angle + (along + step / 2) / radius;
-    along += step;
-    const px = x + radius * Math.cos(here);
-    const py = y + radius * Math.sin(here);
-    if (px < -20 || py < -20 || px > width + 20 || py > height + 20) return;
-    context.save();
-    context.translate(px, py);
-    context.rotate(here + (below ? -Math.PI / 2 : Math.PI / 2));
-    context.globalAlpha = alpha * 0.9;
-    context.strokeStyle = inks.ground;
-    context.strokeText(letter, 0, 0);
-    context.globalAlpha = alpha;
-    context.fillStyle = inks.ink;
-    context.fillText(letter, 0, 0);
-    context.restore();
-  });
+  // All edges first: that of a letter would lie over the one before it.
+  for (const edges of [true, false]) {
+    let along = (-total / 2) * sense;
+    letters.forEach((letter, index) => {
+      const step = (widths[index] ?? 0) * sense;
+      const here = angle + (along + step / 2) / radius;
+      along += step;
+      const px = x + radius * Math.cos(here);
+      const py = y + radius * Math.sin(here);
+      if (px < -20 || py < -20 || px > width + 20 || py > height + 20) return;
+      context.save();
+      context.translate(px, py);
+      context.rotate(here + (below ? -Math.PI / 2 : Math.PI / 2));
+      context.globalAlpha = edges ? alpha * 0.9 : alpha;
+      context.strokeStyle = inks.ground;
+      context.fillStyle = inks.ink;
+      if (edges) context.strokeText(letter, 0, 0);
+      else context.fillText(letter, 0, 0);
+      context.restore();
+    });
+  }
 }
 
 function nameAngle(frame: Frame, radius: number): number | undefined {

@@ -19,6 +19,8 @@ import { peek, type Session } from './session';
 import { bitmapOf, imageAt, TileQueue } from './tiles';
 import type { View } from './view';
 
+/** Sheets of a map whose table is too much to be read at once. */
+const LARGE = 64;
 /** Changes that are listed; the layer shows all. */
 const CHANGES = 5000;
 
@@ -35,8 +37,9 @@ export class PlaneKeeper {
 
   constructor(session: Session) {
     this.#session = session;
-    this.#tiles = new TileQueue(session, ({ layer }) => this.#viewFor(layer));
-    this.#indexer = new Indexer(session, () => this.tell());
+    const painted = (): void => this.tell();
+    this.#tiles = new TileQueue(session, ({ layer }) => this.#viewFor(layer), painted);
+    this.#indexer = new Indexer(session, painted);
     session.onPlane = () => this.#changed();
     session.onViews = () => this.#viewsChanged();
     session.onHeat = () => session.shown.plane.refresh();
@@ -101,8 +104,10 @@ export class PlaneKeeper {
 
   async legend(layer: Layer, theme: Theme): Promise<Legend> {
     const view = this.#viewFor(layer);
-    // Of a remote map what is here is counted: nobody has asked for the rest of the table.
-    const known = this.#session.backing.remote !== undefined;
+    // Of a remote map what is here is counted: nobody has asked for the rest of the table. Of a
+    // large one too, since reading it is on its way for the tiles.
+    const { remote } = this.#session.backing;
+    const known = remote !== undefined || view.plane.layout().sheets > LARGE;
     const count = ({ plane }: View): Omit<Legend, 'layer'> => plane.legend(layer, theme, known);
     const legend = await this.#session.reading(count, view);
     return { layer, ...legend };
