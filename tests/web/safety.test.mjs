@@ -108,7 +108,7 @@ engineVisit('a tab that ends during an import leaves whole files only', {}, asyn
       found: (await call('search', 'repl', 9)).entries,
     };
     const rollBack = await problem(call('rollBack', 'none'));
-    const save = await problem(call('save', 'live'));
+    const save = await problem(call('save', 'packed'));
     await end();
     await start();
     const replaced = await call('open', { kind: 'stored', name: 'cut' });

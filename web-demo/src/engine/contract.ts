@@ -210,6 +210,8 @@ export interface ImportReport {
   bytes: number;
   /** What could not be read or stored; the rest is there. */
   failed: { path: string; message: string }[];
+  /** How many; `failed` names the first thousand. */
+  failedCount: number;
 }
 
 // ---- snapshots

@@ -39,7 +39,7 @@ export async function importFiles(
   feed: FileFeed,
   onProgress: OnProgress | undefined,
 ): Promise<ImportReport> {
-  const report: ImportReport = { files: 0, directories: 0, bytes: 0, failed: [] };
+  const report: ImportReport = { files: 0, directories: 0, bytes: 0, failed: [], failedCount: 0 };
   const reporter = new Reporter(onProgress);
   const pace = new Pace();
   const arriving = new Arriving(feed);
@@ -68,6 +68,7 @@ export async function importFiles(
       const { code, reason, message } = explain(error);
       // What the map itself suffers from, every other file would too.
       if (code === 'ABORTED' || ['no-space', 'poisoned', 'read-only'].includes(reason)) throw error;
+      report.failedCount += 1;
       if (report.failed.length < FAILURES) report.failed.push({ path, message });
     }
     await pace.step();

@@ -75,14 +75,12 @@ async function writeForm(
 ): Promise<void> {
   const { backing, head } = session;
   await session.alone(async () => {
+    // What is half in has no name yet, and closing the map would take it away.
+    session.checkIdle();
     const now = await session.reading(({ raw }) => raw.info().form, head);
     if (now === form) {
-      // Parity and checksums too: the engine goes on with the map afterwards, though without the
-      // files that have no name yet.
-      if (backing.writable) {
-        session.checkIdle();
-        head.raw.close();
-      }
+      // Parity and checksums too: the engine goes on with the map afterwards.
+      if (backing.writable) head.raw.close();
       await copyBytes(backing, target, reporter, () => !session.ending);
     } else if (form === 'packed') {
       if (backing.remote === undefined) pack(head.raw, target, reporter);
