@@ -65,7 +65,8 @@ pub fn families(fs: &Fs, view: View, index: &Index, theme: Theme, most: usize) -
             let named = fs.stat(view, family.ino).ok().filter(|_| family.ino != ROOT);
             let label = match named {
                 Some(inode) => String::from_utf8_lossy(&inode.name).into_owned() + "/",
-                None => "files at the top".to_owned(),
+                None if family.ino == ROOT => "files at the top".to_owned(),
+                None => "a folder whose name is lost".to_owned(),
             };
             let color = match family.ino {
                 ROOT => palette.top(),

@@ -1,21 +1,19 @@
 // The engine's worker by itself, as the page speaks with it: for what no button can be pressed fast
 // enough to show.
-import { readFileSync, readdirSync } from "node:fs";
-import path from "node:path";
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
 
-import { visit } from "./browser.mjs";
-import { PAGE } from "./server.mjs";
+import { visit } from './visit.mjs';
+import { PAGE } from './server.mjs';
 
-const BLANK = "/blank";
+const BLANK = '/blank';
 
 /** The path of the worker's script on the page. */
 function workerScript() {
-  const folder = path.join(PAGE, "assets");
+  const folder = path.join(PAGE, 'assets');
   const isWorker = (name) =>
     /^main-.*\.js$/.test(name) &&
-    readFileSync(path.join(folder, name), "utf8").includes(
-      "aetherflow-temporary",
-    );
+    readFileSync(path.join(folder, name), 'utf8').includes('aetherflow-temporary');
   return `/assets/${readdirSync(folder).find(isWorker)}`;
 }
 
@@ -29,10 +27,8 @@ export function engineVisit(name, options, body) {
     before(request, response) {
       if (options.before?.(request, response) === true) return true;
       if (request.url !== BLANK) return false;
-      response.setHeader("Content-Type", "text/html");
-      response.end(
-        '<!doctype html><title>engine</title><link rel="icon" href="data:,">',
-      );
+      response.setHeader('Content-Type', 'text/html');
+      response.end('<!doctype html><title>engine</title><link rel="icon" href="data:,">');
       return true;
     },
   };
@@ -43,11 +39,9 @@ export function engineVisit(name, options, body) {
     const devtools = await context.newCDPSession(page);
     /** Leaves so many bytes more than are used now; undefined gives back the usual room. */
     const room = async (bytes) => {
-      const usage = await page.evaluate(
-        async () => (await navigator.storage.estimate()).usage,
-      );
+      const usage = await page.evaluate(async () => (await navigator.storage.estimate()).usage);
       const quotaSize = bytes === undefined ? {} : { quotaSize: usage + bytes };
-      await devtools.send("Storage.overrideQuotaForOrigin", {
+      await devtools.send('Storage.overrideQuotaForOrigin', {
         origin: served.origin,
         ...quotaSize,
       });
@@ -66,31 +60,27 @@ export function engineVisit(name, options, body) {
 function prepare(script) {
   const page = globalThis;
   page.events = [];
-  page.sleep = (milliseconds) =>
-    new Promise((resolve) => setTimeout(resolve, milliseconds));
+  page.sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
   page.proxy = (target) => {
     const { port1, port2 } = new MessageChannel();
-    port1.onmessage = async ({
-      data: { id, type, path: names, argumentList = [] },
-    }) => {
-      if (type === "RELEASE") return;
+    port1.onmessage = async ({ data: { id, type, path: names, argumentList = [] } }) => {
+      if (type === 'RELEASE') return;
       const called = names.reduce((at, key) => at[key], target);
       const value = await called.apply(
         target,
         argumentList.map((one) => one.value),
       );
-      port1.postMessage({ id, type: "RAW", value });
+      port1.postMessage({ id, type: 'RAW', value });
     };
     return { line: port2 };
   };
   page.start = async () => {
     const waiting = new Map();
-    page.worker = new Worker(script, { type: "module" });
+    page.worker = new Worker(script, { type: 'module' });
     page.worker.onmessage = ({ data: { id, type, name, value } }) => {
       const [resolve, reject] = waiting.get(id) ?? [];
       waiting.delete(id);
-      if (type === "HANDLER" && name === "throw")
-        reject?.(value.value ?? value);
+      if (type === 'HANDLER' && name === 'throw') reject?.(value.value ?? value);
       else resolve?.(value);
     };
     page.call = (name, ...given) =>
@@ -100,19 +90,16 @@ function prepare(script) {
         const lines = given.flatMap((one) => (one?.line ? [one.line] : []));
         const argumentList = given.map((one) =>
           one?.line
-            ? { type: "HANDLER", name: "proxy", value: one.line }
-            : { type: "RAW", value: one },
+            ? { type: 'HANDLER', name: 'proxy', value: one.line }
+            : { type: 'RAW', value: one },
         );
-        page.worker.postMessage(
-          { id, type: "APPLY", path: [name], argumentList },
-          lines,
-        );
+        page.worker.postMessage({ id, type: 'APPLY', path: [name], argumentList }, lines);
       });
     void page.call(
-      "listen",
+      'listen',
       page.proxy((event) => void page.events.push(event)),
     );
-    await page.call("start");
+    await page.call('start');
   };
   /** The end of a tab: nothing is told, nothing finished. */
   page.end = async () => {
@@ -121,7 +108,7 @@ function prepare(script) {
   };
   page.problem = (promise) =>
     promise.then(
-      () => "none",
+      () => 'none',
       (failed) => failed.reason ?? String(failed.message ?? failed),
     );
   page.noise = (bytes) => {
@@ -132,8 +119,6 @@ function prepare(script) {
     return made;
   };
   page.feed = (files) => page.proxy({ next: () => files.splice(0, 50) });
-  page.text = async (path) =>
-    new TextDecoder().decode(await page.call("read", path, 0, 1 << 20));
-  page.names = async (path) =>
-    (await page.call("list", path)).map((entry) => entry.name);
+  page.text = async (path) => new TextDecoder().decode(await page.call('read', path, 0, 1 << 20));
+  page.names = async (path) => (await page.call('list', path)).map((entry) => entry.name);
 }

@@ -19,6 +19,8 @@ import { peek, type Session } from './session';
 import { bitmapOf, imageAt, TileQueue } from './tiles';
 import type { View } from './view';
 
+/** Sheets of a map whose table is too much to be read at once. */
+const LARGE = 64;
 /** Changes that are listed; the layer shows all. */
 const CHANGES = 5000;
 
@@ -35,8 +37,9 @@ export class PlaneKeeper {
 
   constructor(session: Session) {
     this.#session = session;
-    this.#tiles = new TileQueue(session, ({ layer }) => this.#viewFor(layer));
-    this.#indexer = new Indexer(session, () => this.tell());
+    const painted = (): void => this.tell();
+    this.#tiles = new TileQueue(session, ({ layer }) => this.#viewFor(layer), painted);
+    this.#indexer = new Indexer(session, painted);
     session.onPlane = () => this.#changed();
     session.onViews = () => this.#viewsChanged();
     session.onHeat = () => session.shown.plane.refresh();
@@ -101,8 +104,10 @@ export class PlaneKeeper {
 
   async legend(layer: Layer, theme: Theme): Promise<Legend> {
     const view = this.#viewFor(layer);
-    // Of a remote map what is here is counted: nobody has asked for the rest of the table.
-    const known = this.#session.backing.remote !== undefined;
+    // Of a remote map what is here is counted: nobody has asked for the rest of the table. Of a
+    // large one too, since reading it is on its way for the tiles.
+    const { remote } = this.#session.backing;
+    const known = remote !== undefined || view.plane.layout().sheets > LARGE;
     const count = ({ plane }: View): Omit<Legend, 'layer'> => plane.legend(layer, theme, known);
     const legend = await this.#session.reading(count, view);
     return { layer, ...legend };
@@ -116,7 +121,7 @@ export class PlaneKeeper {
     // A pointer that passes over a remote map fetches no data, only what says whose it is.
     const { value, whole } = peek(this.#session.backing.remote, () => {
       try {
-        return view.plane.hit(x, y, true);
+        return named(view.plane.hit(x, y, true));
       } catch (error) {
         return { error };
       }
@@ -124,7 +129,7 @@ export class PlaneKeeper {
     if (!('error' in value)) {
       if (whole) return value;
     } else if (whole) throw value.error;
-    return this.#session.reading(({ plane }) => plane.hit(x, y, false), view);
+    return this.#session.reading(({ plane }) => named(plane.hit(x, y, false)), view);
   }
 
   pixels(x: number, y: number, width: number, height: number): Promise<Uint8Array> {
@@ -178,6 +183,8 @@ export class PlaneKeeper {
     const pace = new Pace();
     for (let complete = false; !complete;) {
       ({ complete } = await session.reading(({ plane }) => plane.index(512), state));
+      // A present that goes on changing is never known as a whole; the list does not need that.
+      if (session.bulk > 0) break;
       await pace.step();
     }
     const found = await session.reading(({ plane }) => plane.changes(CHANGES), state);
@@ -215,4 +222,12 @@ export class PlaneKeeper {
       await pace.step();
     }
   }
+}
+
+/** Without the files that have no name yet: they are still on their way in. */
+function named(hit: Hit): Hit {
+  const files = hit.files?.filter(({ path }) => path !== '');
+  const nameless = (hit.files?.length ?? 0) - (files?.length ?? 0);
+  if (files === undefined || nameless === 0) return hit;
+  return { ...hit, files, fileCount: Math.max(files.length, (hit.fileCount ?? 0) - nameless) };
 }

@@ -9,6 +9,8 @@ import { problem } from './problems';
 
 const O_CREAT_EXCL_WRONLY_NOFOLLOW = 0o400301;
 const MODE_AND_OWNER = 7;
+const MODIFIED = 16;
+const BORN = 32;
 
 export interface Replacement {
   readonly ino: number;
@@ -44,6 +46,7 @@ export function begin(gate: Gate, parent: number, name: Uint8Array): Replacement
     raw.unlink(parent, gate.put(made));
     if (old !== undefined && old.mode >> 12 === TYPE.file) {
       raw.setattr(ino, MODE_AND_OWNER, old.mode & 0o7777, old.uid, old.gid, 0, 0, 0, 0);
+      setTime(gate, ino, BORN, old.created);
       raw.setImportance(ino, old.importance);
       copyAttributes(gate, old.ino, ino);
     }
@@ -57,8 +60,15 @@ export function begin(gate: Gate, parent: number, name: Uint8Array): Replacement
 /** Gives it its name, in the place of what may have it. */
 export function commit(gate: Gate, { ino, parent, name }: Replacement): void {
   const { raw } = gate;
-  if (there(gate, parent, name) === undefined) {
+  const old = there(gate, parent, name);
+  if (old === undefined) {
     raw.link(ino, parent, gate.put(name));
+  } else if (old.mode >> 12 === TYPE.file && old.links > 1) {
+    // Its other names are to show the new contents too. In this order, so that at no time neither is there.
+    const { size, modified } = gate.stat(ino);
+    if (size > 0) raw.cloneRange(ino, 0, old.ino, 0, size);
+    raw.truncate(old.ino, size);
+    setTime(gate, old.ino, MODIFIED, modified);
   } else {
     const passing = passingName();
     raw.link(ino, parent, gate.put(passing));
@@ -80,6 +90,12 @@ export function withdraw(gate: Gate, { ino }: Replacement): void {
   } catch {
     // What made it necessary is what is told.
   }
+}
+
+function setTime(gate: Gate, ino: number, which: number, time: number): void {
+  const seconds = Math.floor(time / 1000);
+  const nanoseconds = Math.floor((time - seconds * 1000) * 1e6);
+  gate.raw.setattr(ino, which, 0, 0, 0, 0, 0, seconds, nanoseconds);
 }
 
 /** The extended attributes of one file for another. */

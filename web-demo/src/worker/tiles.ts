@@ -8,12 +8,15 @@ import type { Tile, TileRequest } from '../engine/contract';
 import { breathe } from './pace';
 import { aborted } from './problems';
 import { peek, type Session } from './session';
+import { TableReader } from './table';
 import type { View } from './view';
 
 /** Tiles of a remote map that fetch together. */
 const TOGETHER = 12;
 /** Requests that are waiting at most; the oldest are given up, the page has long left them. */
 const WAITING = 600;
+/** A tile of a map on this machine waits for no more pages of the table than this. */
+const SLOW = 48;
 /** A tile of a remote map that needs more pages of the table than this shows it from afar … */
 const FAR = 8;
 /** … and is fetched for only while less than this is here: the larger of both. */
@@ -39,13 +42,16 @@ export class TileQueue {
   /** Which view a layer shows. */
   readonly #viewOf: (request: TileRequest) => View;
   readonly #jobs: Job[] = [];
+  readonly #table: TableReader;
   #working = false;
   /** Whether the visitor asked to read all of a remote map's table. */
   all = false;
 
-  constructor(session: Session, viewOf: (request: TileRequest) => View) {
+  /** @param painted called when tiles show more than before */
+  constructor(session: Session, viewOf: (request: TileRequest) => View, painted: () => void) {
     this.#session = session;
     this.#viewOf = viewOf;
+    this.#table = new TableReader(session, painted);
   }
 
   request(request: TileRequest): Promise<Tile> {
@@ -66,6 +72,7 @@ export class TileQueue {
 
   /** Gives up everything that waits. */
   clear(): void {
+    this.#table.clear();
     for (const { waiters } of this.#jobs.splice(0)) {
       for (const { reject } of waiters) reject(aborted());
     }
@@ -96,6 +103,7 @@ export class TileQueue {
       let painted: Painted;
       if (this.#isFar(view, request)) {
         painted = paintFar(session, view, request);
+        if (session.backing.remote === undefined) this.#table.want(view, request);
       } else {
         painted = await session.reading(() => paint(view, request, false), view);
       }
@@ -108,10 +116,13 @@ export class TileQueue {
     }
   }
 
-  /** Whether a tile shows so much of a remote map that it is not fetched for it. */
+  /** Whether a tile shows so much that it is painted from what is here. */
   #isFar(view: View, { layer, zoom, column, row, size }: TileRequest): boolean {
     const { remote } = this.#session.backing;
-    if (this.all || remote === undefined) return false;
+    if (remote === undefined) {
+      return layer !== 'raw' && view.plane.prefetch(zoom, column, row, size, 0) > SLOW;
+    }
+    if (this.all) return false;
     if (layer === 'raw') {
       const side = size / 2 ** zoom;
       return Math.min(side * side * 4, remote.size) > RAW_BYTES;
