@@ -76,9 +76,11 @@ export function VerifyResult({ report }: { report: VerifyReport }) {
               </h3>
               <p class="soft">{words}</p>
               <ul>
-                {found.slice(0, 300).map((problem, index) => (
-                  <FindingRow key={index} problem={problem} />
-                ))}
+                {together(found)
+                  .slice(0, 300)
+                  .map(({ problem, places }, index) => (
+                    <FindingRow key={index} problem={problem} places={places} />
+                  ))}
               </ul>
             </section>
           );
@@ -88,7 +90,19 @@ export function VerifyResult({ report }: { report: VerifyReport }) {
   );
 }
 
-function FindingRow({ problem }: { problem: Finding }) {
+/** What is said of one file in the same words is said once, with the first place and how many there are. */
+function together(found: readonly Finding[]): { problem: Finding; places: number }[] {
+  const rows = new Map<string, { problem: Finding; places: number }>();
+  for (const problem of found) {
+    const key = `${problem.path ?? ''}\n${problem.message}`;
+    const row = rows.get(key);
+    if (row === undefined) rows.set(key, { problem, places: 1 });
+    else row.places += 1;
+  }
+  return [...rows.values()];
+}
+
+function FindingRow({ problem, places }: { problem: Finding; places: number }) {
   const { path, message, advice, offset, cluster } = problem;
   const where = [
     offset === undefined ? '' : `at byte ${number(offset)}`,
@@ -100,7 +114,9 @@ function FindingRow({ problem }: { problem: Finding }) {
     <span class="list-text">
       {path !== undefined && <strong>{shown(path)}</strong>}
       <span>{sentence(message)}</span>
-      {where !== '' && <small>{where}</small>}
+      {where !== '' && (
+        <small>{places > 1 ? `${number(places)} places, first ${where}` : where}</small>
+      )}
       {advice !== '' && <small>{sentence(advice)}</small>}
     </span>
   );

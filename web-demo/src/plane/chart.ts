@@ -2,6 +2,7 @@
 import { batch, effect } from '@preact/signals';
 
 import { heed } from '../state/heed';
+import { importing } from '../state/importing';
 import { layout } from '../state/map';
 import { camera, flight, type Bounds, type Camera } from '../state/view';
 import { covered, free } from './current';
@@ -72,6 +73,14 @@ export class Chart {
       effect(() => {
         heed(covered.value);
         if (this.showsWhole()) queueMicrotask(() => this.fly('whole'));
+      }),
+      effect(() => {
+        // Who sees all of a map that grew sees all of it again, once what came in is in.
+        const grown = layout.value;
+        if (importing.value !== null || grown === null || !this.showsWhole()) return;
+        const next = this.fitting(grown, MAX_ZOOM);
+        if (Math.abs(next.zoom - camera.peek().zoom) > 1e-3)
+          queueMicrotask(() => this.fly('whole'));
       }),
       effect(() => {
         const wanted = flight.value;
