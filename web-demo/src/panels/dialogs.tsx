@@ -154,7 +154,7 @@ function FailuresDialog({ report, onClose }: { report: ImportReport; onClose: ()
   return (
     <DialogFrame title="Not everything came in" onClose={onClose} wide>
       <p>
-        {report.failed.length} of {report.files + report.failed.length} files could not be read or
+        {report.failedCount} of {report.files + report.failedCount} files could not be read or
         stored. The rest is there.
       </p>
       <ul class="failures" tabIndex={0} aria-label="What failed">

@@ -158,7 +158,8 @@ function NameField({ entry }: { entry: Entry }) {
     input.focus();
     const dot = entry.type === 'directory' ? -1 : entry.name.lastIndexOf('.');
     input.setSelectionRange(0, dot > 0 ? dot : entry.name.length);
-  }, [entry]);
+    // Once: a list that is read again must not select what has been typed by then.
+  }, [entry.path]);
   // A row that is taken away takes its wish along; else the tree would wait for it for ever.
   useEffect(
     () => () => {

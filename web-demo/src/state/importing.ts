@@ -49,5 +49,7 @@ export async function bringIn(incoming: Incoming, directory: string): Promise<vo
   const end = feed.stopped ? ' You ended it there; what came in is kept.' : '';
   tell(`${count(report.files, 'file')}, ${bytes(report.bytes)} brought in.${end}`);
   const failed = [...feed.missed, ...report.failed];
-  if (failed.length > 0) dialog.value = { kind: 'failures', report: { ...report, failed } };
+  const failedCount = feed.missed.length + report.failedCount;
+  if (failed.length > 0)
+    dialog.value = { kind: 'failures', report: { ...report, failed, failedCount } };
 }
