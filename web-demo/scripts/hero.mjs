@@ -5,28 +5,12 @@
 import { writeFileSync } from 'node:fs';
 import { URL } from 'node:url';
 
+import { point } from './hilbert.mjs';
+
 const ORDER = 5;
 const SIDE = 2 ** ORDER;
 const STEP = 20;
 const START = STEP / 2;
-
-function point(index) {
-  let x = 0;
-  let y = 0;
-  let rest = index;
-  for (let side = 1; side < SIDE; side *= 2) {
-    const right = 1 & (rest >> 1);
-    const down = 1 & (rest ^ right);
-    if (down === 0) {
-      if (right === 1) [x, y] = [side - 1 - x, side - 1 - y];
-      [x, y] = [y, x];
-    }
-    x += side * right;
-    y += side * down;
-    rest >>= 2;
-  }
-  return [x, y];
-}
 
 /** Files are runs along the curve: a broken line, each run in the colours of where it lies. */
 const runs = [];
@@ -36,12 +20,12 @@ while (at < SIDE * SIDE - 1) {
   seed = (seed * 1103515245 + 12345) % 2147483648;
   const length = 2 + ((seed >> 16) % 22);
   const end = Math.min(at + length, SIDE * SIDE - 1);
-  let [x, y] = point(at);
+  let [x, y] = point(at, SIDE);
   let path = `M${START + x * STEP} ${START + y * STEP}`;
   let way = '';
   let far = 0;
   for (let index = at + 1; index <= end; index += 1) {
-    const [nextX, nextY] = point(index);
+    const [nextX, nextY] = point(index, SIDE);
     const axis = nextX === x ? 'v' : 'h';
     const move = (nextX - x + nextY - y) * STEP;
     if (axis === way && Math.sign(move) === Math.sign(far)) far += move;

@@ -7,34 +7,14 @@ import { writeFileSync } from 'node:fs';
 import { URL } from 'node:url';
 import { deflateSync } from 'node:zlib';
 
+import { point } from './hilbert.mjs';
+
 const target = new URL('../public/', import.meta.url);
 const GROUND = [17, 22, 26];
 const INK = [201, 242, 107];
 
-/** Points of the curve of the second order, in cells of a 4 x 4 square. */
-function curve() {
-  const points = [];
-  for (let index = 0; index < 16; index += 1) {
-    let x = 0;
-    let y = 0;
-    let rest = index;
-    for (let side = 1; side < 4; side *= 2) {
-      const right = 1 & (rest >> 1);
-      const down = 1 & (rest ^ right);
-      if (down === 0) {
-        if (right === 1) [x, y] = [side - 1 - x, side - 1 - y];
-        [x, y] = [y, x];
-      }
-      x += side * right;
-      y += side * down;
-      rest >>= 2;
-    }
-    points.push([x, y]);
-  }
-  return points;
-}
-
-const points = curve();
+/** The curve of the second order, in cells of a 4 x 4 square. */
+const points = Array.from({ length: 16 }, (_, index) => point(index, 4));
 
 /** Distance of a point from the curve, all in cells. */
 function distance(px, py) {
