@@ -135,7 +135,7 @@ impl Plane {
             Layer::Changes if scene.base.is_none() => {
                 Some("Choose a snapshot to compare with; until then nothing counts as changed.")
             }
-            _ if !whole => Some("Only the part of the map that has been fetched is counted."),
+            _ if !whole => Some("Only what has been read so far is counted."),
             _ if layer.needs_owners() && scene.index.is_some_and(|index| index.damaged) => {
                 Some("Some of the tree cannot be read, so some owners are missing.")
             }

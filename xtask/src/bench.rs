@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::count::Checks;
-use crate::npm;
 use crate::run::{Result, Tool, root, step};
+use crate::{npm, web};
 
 /// One line of the table: bench, figure, value, goal, verdict.
 type Row = [String; 5];
@@ -42,7 +42,8 @@ fn run_one(path: &Path, smoke: bool, options: &[&str]) -> Result<Vec<Row>> {
         Tool::cargo().args(["bench", "--quiet", "--bench", &name, "--"])
     } else {
         npm::build()?;
-        Tool::node().args([path])
+        let node = Tool::node().args([path]);
+        if name == "explorer" { web::in_browser(node)? } else { node }
     };
     let tool = tool.args(options);
     let (success, output) =

@@ -122,7 +122,7 @@ pub fn run(options: &[&str]) -> Result {
 }
 
 /// A tool that is told where the browser is, and where to leave things.
-fn in_browser(tool: Tool) -> Result<Tool> {
+pub fn in_browser(tool: Tool) -> Result<Tool> {
     let browser = setup::chromium()?;
     Ok(tool.env("AETHERFLOW_CHROMIUM", browser).env("AETHERFLOW_WEB", target().join("web")))
 }

@@ -95,7 +95,7 @@ function resident(pid) {
 }
 
 /** Times between frames while something is done, in milliseconds. */
-export async function frames(page, action) {
+async function frames(page, action) {
   await page.evaluate(() => {
     window.frameTimes = [];
     let before = performance.now();
@@ -117,6 +117,69 @@ export async function frames(page, action) {
   times.sort((a, b) => a - b);
   const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
   return { count: times.length, median: at(0.5), p95: at(0.95), longest: times.at(-1) ?? 0 };
+}
+
+export const framesInWords = ({ count, median, p95, longest }) =>
+  `${count} frames, median ${median.toFixed(1)} ms, 95 % within ${p95.toFixed(1)} ms, longest ${longest.toFixed(0)} ms`;
+
+/**
+ * Opens a map file from the start page.
+ *
+ * @returns milliseconds until the first tile is there, and until all tiles in sight are
+ */
+export async function timeOpening(page, file) {
+  await page.evaluate(() => {
+    const input = document.getElementById('start-map');
+    const begin = () => {
+      const start = performance.now();
+      const look = () => {
+        if (document.querySelector('.leaflet-tile-loaded')) {
+          window.openTime ??= performance.now() - start;
+        }
+        if (
+          window.openTime !== undefined &&
+          !document.querySelector('canvas.plane-tile:not(.leaflet-tile-loaded)')
+        ) {
+          window.fullTime = performance.now() - start;
+        } else {
+          requestAnimationFrame(look);
+        }
+      };
+      requestAnimationFrame(look);
+    };
+    input.addEventListener('change', begin, { capture: true, once: true });
+  });
+  await page.locator('#start-map').setInputFiles(file);
+  await page.waitForFunction(() => window.fullTime !== undefined, null, { timeout: 60_000 });
+  const [first, full] = await page.evaluate(() => [window.openTime, window.fullTime]);
+  return { first, full };
+}
+
+/** Times between frames while the plane is zoomed into and out of, and dragged about. */
+export async function timeMoving(page, plane) {
+  const box = await plane.boundingBox();
+  const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  await page.mouse.move(middle.x, middle.y);
+  const zooming = await frames(page, async () => {
+    for (let step = 0; step < 30; step += 1) {
+      await page.mouse.wheel(0, step < 20 ? -120 : 120);
+      await page.waitForTimeout(50);
+    }
+  });
+  const panning = await frames(page, async () => {
+    for (let stroke = 0; stroke < 4; stroke += 1) {
+      const sign = stroke % 2 === 0 ? 1 : -1;
+      await page.mouse.move(middle.x, middle.y);
+      await page.mouse.down();
+      for (let step = 0; step < 30; step += 1) {
+        await page.mouse.move(middle.x + sign * step * 9, middle.y + sign * step * 5);
+        await page.waitForTimeout(10);
+      }
+      await page.mouse.up();
+      await page.waitForTimeout(200);
+    }
+  });
+  return { zooming, panning };
 }
 
 export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
