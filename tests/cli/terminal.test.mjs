@@ -87,7 +87,7 @@ test('completion works in the shells that are here', (t) => {
     const line = `source ${path.join(directory, 'bash')}; COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _aetherflow; echo "\${COMPREPLY[@]}"`;
     return spawnSync('bash', ['-c', line]).stdout.toString().trim().split(' ');
   };
-  assert.deepEqual(complete(['aetherflow', 'ex']), ['extract']);
+  assert.deepEqual(complete(['aetherflow', 'ex']), ['explore', 'extract']);
   assert.deepEqual(complete(['aetherflow', 'snapshot', 're']), ['restore']);
   assert.deepEqual(complete(['aetherflow', 'render', '--layer', 'z']), ['zones']);
   assert.ok(complete(['aetherflow', 'extract', '--f']).includes('--force'));

@@ -155,6 +155,20 @@ export async function timeOpening(page, file) {
   return { first, full };
 }
 
+/**
+ * Waits until the legend counts the whole map, for which all of the table must have been read.
+ *
+ * @returns milliseconds that took; up to half a second of it is the legend's own pause
+ */
+export async function timeTable(page, explorer) {
+  const start = performance.now();
+  await explorer.openLegend();
+  await page.locator('.plane-swatches li').first().waitFor();
+  const note = page.getByText('Only what has been read so far is counted.');
+  await note.waitFor({ state: 'detached', timeout: 120_000 });
+  return performance.now() - start;
+}
+
 /** Times between frames while the plane is zoomed into and out of, and dragged about. */
 export async function timeMoving(page, plane) {
   const box = await plane.boundingBox();
