@@ -387,6 +387,28 @@ fn files_keep_their_hue_and_families_differ() {
     });
 }
 
+/// Where everything lies in one directory, its directories are told apart.
+#[test]
+fn families_begin_where_ways_part() {
+    let map = new_map(Compression::Off);
+    let only = directory(&map, directory(&map, ROOT, "only"), "one");
+    for name in ["left", "right"] {
+        put(&map, directory(&map, only, name), "file", &noise(only, 50_000));
+    }
+    let folders = |map: &Map| {
+        let mut plane = plane(map);
+        let legend = map.read(|fs| plane.legend(fs, Layer::Files, Theme::Light, false));
+        let named = legend.swatches.into_iter().map(|line| line.label);
+        let mut named: Vec<String> = named.filter(|label| label.ends_with('/')).collect();
+        named.sort();
+        named
+    };
+    assert_eq!(folders(&map), ["left/", "right/"]);
+    // A file beside it, and the way parts there.
+    put(&map, ROOT, "file", &noise(5, 50_000));
+    assert_eq!(folders(&map), ["only/"]);
+}
+
 #[test]
 fn reads_warm_at_once_and_stay_warm() {
     let (map, files) = sample();

@@ -84,6 +84,9 @@ pub struct Index {
     pub files: Vec<File>,
     further: Vec<Further>,
     directories: FxHashMap<u64, Directory>,
+    /// The directory whose directories are families: the root, or where everything lies in one
+    /// directory, that one.
+    top: u64,
     pub families: Vec<Family>,
     /// Some of the tree could not be read.
     pub damaged: bool,
@@ -107,6 +110,7 @@ impl Index {
             files: Vec::new(),
             further: Vec::new(),
             directories: FxHashMap::default(),
+            top: ROOT,
             families: vec![Family { ino: ROOT, tint: 0, clusters: 0 }],
             damaged: false,
         }
@@ -263,7 +267,7 @@ impl Index {
         let mut way = Vec::new();
         let mut at = ino;
         let mut known = Look { hue: 0.0, depth: 0, family: 0 };
-        while at != ROOT && way.len() < DEEPEST {
+        while at != self.top && at != ROOT && way.len() < DEEPEST {
             match self.directories.get(&at) {
                 Some(Directory { look: Some(look), .. }) => {
                     known = *look;
@@ -299,6 +303,25 @@ impl Index {
         Look { hue, depth: 1, family: self.families.len() as u32 - 1 }
     }
 
+    /// Finds the directory below which families differ: all of one hue would say nothing.
+    fn find_top(&mut self) {
+        let mut only: FxHashMap<u64, Option<u64>> = FxHashMap::default();
+        for (&ino, directory) in self.directories.iter().filter(|&(&ino, _)| ino != ROOT) {
+            only.entry(directory.parent).and_modify(|only| *only = None).or_insert(Some(ino));
+        }
+        // With files beside it a directory is one of several things.
+        for file in &self.files {
+            only.insert(file.parent, None);
+        }
+        self.top = ROOT;
+        for _ in 0..DEEPEST {
+            match only.get(&self.top) {
+                Some(&Some(below)) => self.top = below,
+                _ => return,
+            }
+        }
+    }
+
     /// Gives the first top directories hues that keep their distance. A directory's hue depends
     /// on older ones only, so it stays when others come.
     fn settle_top(&mut self) {
@@ -306,7 +329,7 @@ impl Index {
         let mut top: Vec<u64> = self
             .directories
             .iter()
-            .filter(|(_, directory)| directory.parent == ROOT)
+            .filter(|(_, directory)| directory.parent == self.top)
             .map(|(&ino, _)| ino)
             .filter(|&ino| ino != ROOT)
             .collect();
@@ -345,6 +368,7 @@ impl Index {
         order::by_number(&mut self.further, |entry| u64::from(entry.file));
         order::by_number(&mut self.further, |entry| entry.first);
         self.further.dedup();
+        self.find_top();
         self.settle_top();
         let mut files = std::mem::take(&mut self.files);
         for file in &mut files {
