@@ -317,20 +317,6 @@ engineVisit('what replaces a file is the same file otherwise', {}, async ({ page
   assert.deepEqual([seen.names, seen.links, seen.problems], ['for both', 2, []]);
 });
 
-engineVisit('a snapshot that is looked at twice at once is one view', {}, async ({ page }) => {
-  const seen = await page.evaluate(async () => {
-    await call('create', 'past');
-    await call('write', '/a.txt', new TextEncoder().encode('before'));
-    await call('createSnapshot', 'then', '');
-    await call('write', '/a.txt', new TextEncoder().encode('after'));
-    await Promise.all([call('view', 'then'), call('view', 'then'), call('view', 'then')]);
-    const past = await text('/a.txt');
-    await call('deleteSnapshot', 'then');
-    return [past, await text('/a.txt')];
-  });
-  assert.deepEqual(seen, ['before', 'after']);
-});
-
 const shifted = path.join(folder, 'shifted.rts.png');
 {
   const map = openMap(shifted, { mode: 'w+' });

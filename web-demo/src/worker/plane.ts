@@ -10,9 +10,8 @@ import type {
   Tile,
   TileRequest,
 } from '../engine/contract';
-import { tidyPath } from './files';
+import { tidyPath, walk } from './files';
 import { TYPE } from './gate';
-import { walk } from './files';
 import { Indexer } from './indexing';
 import { Pace } from './pace';
 import { peek, type Session } from './session';

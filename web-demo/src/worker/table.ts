@@ -51,24 +51,26 @@ export class TableReader {
       for (let wish = this.#wishes.at(-1); wish !== undefined; wish = this.#wishes.at(-1)) {
         await breathe();
         if (this.#session.closed) return;
-        if (wish.view.closed || this.#slice(wish) === 0) {
+        const missing = wish.view.closed ? undefined : this.#slice(wish);
+        if (missing === undefined || missing === 0) {
           const at = this.#wishes.indexOf(wish);
           if (at >= 0) this.#wishes.splice(at, 1);
         }
-        this.#repaint();
+        // A repaint asks for its tiles again: only where there is more to show, or it would never end.
+        if (missing !== undefined) this.#repaint();
       }
     } finally {
       this.#working = false;
     }
   }
 
-  /** One slice; returns the pages that are still missing. What cannot be read is not asked for again. */
-  #slice({ view, request: { zoom, column, row, size } }: Wish): number {
+  /** One slice; returns the pages that are still missing, undefined where the storage fails. */
+  #slice({ view, request: { zoom, column, row, size } }: Wish): number | undefined {
     const before = performance.now();
     try {
       return view.plane.prefetch(zoom, column, row, size, this.#pages);
     } catch {
-      return 0;
+      return undefined;
     } finally {
       const fitting = (this.#pages * SLICE) / Math.max(0.1, performance.now() - before);
       this.#pages = Math.round(Math.min(MOST_PAGES, Math.max(1, fitting), this.#pages * 2));

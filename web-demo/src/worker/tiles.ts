@@ -15,6 +15,10 @@ import type { View } from './view';
 const TOGETHER = 12;
 /** Requests that are waiting at most; the oldest are given up, the page has long left them. */
 const WAITING = 600;
+/** Pixels on the side of a cluster. */
+const CLUSTER_SIDE = 32;
+/** Clusters the engine keeps the facts of (3 bytes each, of 48 MiB); a map has 64 GiB then. */
+const KEPT_CLUSTERS = 1 << 24;
 /** A tile of a map on this machine waits for no more pages of the table than this. */
 const SLOW = 48;
 /** A tile of a remote map that needs more pages of the table than this shows it from afar … */
@@ -103,7 +107,7 @@ export class TileQueue {
       let painted: Painted;
       if (this.#isFar(view, request)) {
         painted = paintFar(session, view, request);
-        if (session.backing.remote === undefined) this.#table.want(view, request);
+        if (session.backing.remote === undefined && isKept(view)) this.#table.want(view, request);
       } else {
         painted = await session.reading(() => paint(view, request, false), view);
       }
@@ -152,6 +156,12 @@ export class TileQueue {
     // A failure is told to those who wait for the tile.
     if (lacking) await remote.fetchMissing().catch(() => undefined);
   }
+}
+
+/** Whether the engine keeps what it has read of the whole table: else reading it would never end. */
+function isKept({ plane }: View): boolean {
+  const { sheet, sheets } = plane.layout();
+  return sheets * (sheet / CLUSTER_SIDE) ** 2 <= KEPT_CLUSTERS;
 }
 
 interface Painted {
